@@ -1,0 +1,1 @@
+"""vmafcast predicts VMAF: from cheap measurements, and before anything is encoded."""

@@ -1,0 +1,1 @@
+"""Arguments in, rendering out; no logic."""

@@ -1,0 +1,1 @@
+"""Planning a sweep over sources and encoders, running it, storing it."""

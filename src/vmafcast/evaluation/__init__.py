@@ -1,0 +1,1 @@
+"""Folds by source group, scores, gates and verdicts."""

@@ -1,0 +1,1 @@
+"""Recipe, design matrix, network, batched training, ONNX export and ONNX runtime."""

@@ -1,0 +1,1 @@
+"""Model files, sidecars, events, promotion and rollback, every byte verified."""

@@ -1,0 +1,1 @@
+"""Choosing a quality value for a target."""

@@ -1,0 +1,1 @@
+"""The line from video to decision: what ties the rooms together for one command."""
