@@ -1,0 +1,193 @@
+"""Recipes: everything that defines a training, as data. The trainer has no settings of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from vmafcast.common.documents import Document
+from vmafcast.common.errors import RequestError
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+CANONICAL6: tuple[str, ...] = (
+    "adm2",
+    "vif_scale0",
+    "vif_scale1",
+    "vif_scale2",
+    "vif_scale3",
+    "motion2",
+)
+"""The inputs of VMAF v0.6.1 itself, in the order of its published model file."""
+
+LITE: tuple[str, ...] = (
+    "psnr_y",
+    "psnr_cb",
+    "psnr_cr",
+    "ssim",
+    "xpsnr_y",
+    "xpsnr_u",
+    "xpsnr_v",
+    "motion2",
+)
+"""Measurements that cost almost nothing beside VMAF: PSNR, SSIM and XPSNR, and the motion of the source."""
+
+
+class Recipe(Document):
+    """Everything that defines a training.
+
+    Attributes
+    ----------
+    name
+        The identity of what is trained, such as ``fr_regressor_v3``.
+    feature_order
+        The input columns, in the order of the network's inputs.
+    teacher
+        The metric model whose score of each frame is learnt.
+    output_range
+        The lowest and highest score of the teacher; predictions are clamped to it.
+    vocabulary
+        Which encoder vocabulary spells the codec block; None for a codec-blind recipe.
+    hidden, depth
+        Units of each hidden layer, and how many hidden layers.
+    activation
+        ``gelu_erf`` is the exact GELU, never the tanh approximation; ``silu`` is x times its sigmoid.
+    dropout
+        The share of hidden units that each training step switches off.
+    optimiser
+        ``adamw``: decoupled weight decay. ``adam_coupled_l2``: the decay is added to the gradient before
+        Adam's moments, which is what several frameworks call "Adam with weight decay".
+    learning_rate
+        The rate of a constant schedule, the peak of a one-cycle schedule.
+    schedule
+        ``one_cycle``: a cosine up to the peak over the first 30 % of the steps, and a cosine down to nothing.
+    weight_decay
+        The decay of every parameter, in the sense of ``optimiser``.
+    epochs, batch_size
+        An epoch is as many steps of ``batch_size`` rows as all the rows kept by ``frame_stride`` need.
+    frame_stride
+        Train on every k-th frame of each encode; 1 uses all. Neighbouring frames are nearly copies.
+    standardise_target
+        Learn the score with the training rows' mean taken off and divided by their deviation.
+    censored_loss
+        Do not blame a prediction that lies beyond the end of ``output_range`` at which the teacher was clipped.
+    unknown_share
+        The share of training rows whose encoder one-hot is replaced by zeros, which trains "unknown".
+    unset_share
+        The share of training rows whose whole codec block is replaced by zeros, which trains "not told".
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+    feature_order: Annotated[tuple[str, ...], Field(min_length=1)]
+    teacher: str
+    output_range: tuple[float, float] = (0.0, 100.0)
+    vocabulary: str | None = None
+    hidden: Annotated[int, Field(ge=1)] = 64
+    depth: Annotated[int, Field(ge=1)] = 2
+    activation: Literal["gelu_erf", "silu"] = "gelu_erf"
+    dropout: Share = 0.0
+    optimiser: Literal["adamw", "adam_coupled_l2"] = "adamw"
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
+    schedule: Literal["one_cycle", "constant"] = "one_cycle"
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-5
+    epochs: Annotated[int, Field(ge=1)] = 60
+    batch_size: Annotated[int, Field(ge=1)] = 256
+    frame_stride: Annotated[int, Field(ge=1)] = 8
+    standardise_target: bool = True
+    censored_loss: bool = False
+    unknown_share: Share = 0.0
+    unset_share: Share = 0.0
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if len(set(self.feature_order)) != len(self.feature_order):
+            raise ValueError("feature_order names a column twice")
+        if self.output_range[0] >= self.output_range[1]:
+            raise ValueError("output_range must run from the lower to the higher score")
+        if self.unknown_share + self.unset_share >= 1:
+            raise ValueError("unknown_share and unset_share leave no row with its encoder")
+        if self.vocabulary is None and (self.unknown_share or self.unset_share):
+            raise ValueError("a codec-blind recipe has no codec block to leave out")
+        return self
+
+    @property
+    def codec_aware(self) -> bool:
+        """Whether the network takes the codec block."""
+        return self.vocabulary is not None
+
+    def blind(self) -> Recipe:
+        """Return the codec-blind twin: the same training without the codec block."""
+        return self.model_copy(update={"vocabulary": None, "unknown_share": 0.0, "unset_share": 0.0})
+
+
+def _derive(base: Recipe, **changes: object) -> Recipe:
+    # model_copy would skip the validation.
+    return Recipe.model_validate({**base.model_dump(), **changes})
+
+
+_V1 = Recipe(name="fr_regressor_v1", feature_order=CANONICAL6, teacher="vmaf_v0.6.1")
+_V3 = _derive(_V1, name="fr_regressor_v3", vocabulary="v3", unknown_share=0.1, unset_share=0.05)
+_V4 = _derive(_V3, name="fr_regressor_v4", vocabulary="v4")
+_LITE = _derive(_V4, name="fr_regressor_lite", feature_order=LITE)
+
+# The published training of the regressors whose scores are the figures to beat: raw targets, every frame,
+# torch's Adam with its coupled L2, no unknown rows. Kept as data, so that old and new differ by a name.
+_PUBLISHED: dict[str, object] = {
+    "dropout": 0.1,
+    "optimiser": "adam_coupled_l2",
+    "learning_rate": 5e-4,
+    "schedule": "constant",
+    "weight_decay": 1e-5,
+    "epochs": 200,
+    "batch_size": 32,
+    "frame_stride": 1,
+    "standardise_target": False,
+    "unknown_share": 0.0,
+    "unset_share": 0.0,
+}
+_PUBLISHED_V1: dict[str, object] = {
+    **_PUBLISHED,
+    "optimiser": "adamw",
+    "learning_rate": 1e-3,
+    "epochs": 30,
+    "batch_size": 256,
+}
+
+
+def _reference(recipe: Recipe, training: Mapping[str, object]) -> Recipe:
+    return _derive(recipe, **{**training, "name": f"{recipe.name}_reference"})
+
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {
+        recipe.name: recipe
+        for recipe in (
+            _V1,
+            _V3,
+            _V4,
+            _LITE,
+            _reference(_V1, _PUBLISHED_V1),
+            _reference(_V3, _PUBLISHED),
+            _reference(_V4, _PUBLISHED),
+            _reference(_LITE, _PUBLISHED),
+        )
+    }
+)
+"""Every recipe that comes with vmafcast, by name."""
+
+
+def get_recipe(name: str) -> Recipe:
+    """Return the recipe called ``name``.
+
+    Raises
+    ------
+    RequestError
+        No recipe has that name; the message lists those there are.
+    """
+    try:
+        return RECIPES[name]
+    except KeyError:
+        raise RequestError(f"no recipe is called {name!r}; choose one of {', '.join(RECIPES)}") from None
