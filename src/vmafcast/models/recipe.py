@@ -73,7 +73,7 @@ class Recipe(Document):
     standardise_target
         Learn the score with the training rows' mean taken off and divided by their deviation.
     censored_loss
-        Do not blame a prediction that lies beyond the end of ``output_range`` at which the teacher was clipped.
+        Do not blame a prediction beyond the end of ``output_range`` at which the teacher was clipped.
     unknown_share
         The share of training rows whose encoder one-hot is replaced by zeros, which trains "unknown".
     unset_share
