@@ -52,9 +52,7 @@ class QualityScale:
             ``value`` lies outside the scale, or is no number.
         """
         if not self.minimum <= value <= self.maximum:
-            raise RequestError(
-                f"quality {value} lies outside the scale {self._described()}; choose a value within it"
-            )
+            raise RequestError(f"quality {value} lies outside the scale; choose {self.describe()}")
         rising = (value - self.minimum) / (self.maximum - self.minimum)
         return rising if self.higher_is_better else 1.0 - rising
 
@@ -77,9 +75,10 @@ class QualityScale:
         """Return the value of the scale that lies nearest to ``value``."""
         return min(max(round(value), self.minimum), self.maximum)
 
-    def _described(self) -> str:
+    def describe(self) -> str:
+        """Return the range in words, such as ``0 to 51 (0 is best)``."""
         best = self.maximum if self.higher_is_better else self.minimum
-        return f"{self.minimum}..{self.maximum} ({best} is best)"
+        return f"{self.minimum} to {self.maximum} ({best} is best)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,14 +172,11 @@ class Encoder:
         RequestError
             The value lies outside; the message gives the range and the nearest value within it.
         """
-        scale = self.quality
-        if scale.contains(quality):
-            return
-        best = scale.maximum if scale.higher_is_better else scale.minimum
-        raise RequestError(
-            f"{self.name} takes a quality of {scale.minimum} to {scale.maximum} ({best} is best), "
-            f"not {quality}; did you mean {scale.nearest(quality)}?"
-        )
+        if not self.quality.contains(quality):
+            raise RequestError(
+                f"{self.name} takes a quality of {self.quality.describe()}, not {quality}; "
+                f"did you mean {self.quality.nearest(quality)}?"
+            )
 
     def preset_norm(self, preset: str) -> float:
         """Return the place of ``preset`` among the encoder's presets: 0 = fastest, 1 = slowest.

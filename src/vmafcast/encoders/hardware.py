@@ -1,4 +1,25 @@
-"""The hardware encoders as data, one maker after another."""
+"""The hardware encoders as data, one maker after another.
+
+Being listed says nothing of whether a machine can run one: only a real one-frame encode tells. The options
+and ranges are those that ffmpeg states for each encoder.
+
+NVENC
+    ``-rc vbr -cq Q -b:v 0`` is constant quality: ffmpeg's default bitrate would cap it. Quality 0 means
+    "automatic", so the scale begins at 1; AV1's ends at 63.
+QSV
+    ``-global_quality Q`` without a bitrate selects intelligent constant quality, which ffmpeg clips to 1..51.
+AMF
+    Constant quantiser, one option per frame type. H.264 takes ``-qp_b`` as well, or else its B-frames would
+    keep the driver's quantiser; HEVC knows none, and AV1 none in older ffmpegs.
+VAAPI
+    Constant quantiser, 0 meaning "not given". AV1 has no ``-qp`` and takes its 8-bit quantiser index by
+    ``-global_quality``. What ``-compression_level`` does is up to the driver, so there are no presets.
+VideoToolbox
+    ``-q:v`` rises with quality and has no presets. ProRes has no quality knob: its data rate is set by the
+    profile, so the scale is the four 4:2:2 profiles from Proxy (0) by LT (1) and 422 (2) to HQ (3). The 4444
+    profiles are another chroma format and no further steps of the same scale. ffmpeg's source knows no
+    ``av1_videotoolbox`` yet; the vocabulary has its slot, and the same knob is assumed.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +102,7 @@ HARDWARE: tuple[Encoder, ...] = (
     _qsv("h264", 23, (8,)),
     _qsv("hevc", 26, (8, 10)),
     _qsv("av1", 28, (8, 10)),
-    _amf("h264", ("-qp_i", "-qp_p"), 51, 23, (8,)),
+    _amf("h264", ("-qp_i", "-qp_p", "-qp_b"), 51, 23, (8,)),
     _amf("hevc", ("-qp_i", "-qp_p"), 51, 26, (8, 10)),
     _amf("av1", ("-qp_i", "-qp_p"), 255, 110, (8, 10)),
     _vaapi("h264", "-qp", 51, 23, (8,)),
