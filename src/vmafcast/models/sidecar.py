@@ -139,7 +139,7 @@ class Sidecar(Document):
     codec_aware: bool
     codec_block_layout: tuple[str, ...]
     encoder_vocab: tuple[str, ...]
-    encoder_vocab_version: str | None
+    encoder_vocab_version: int | None
     trained_slots: tuple[str, ...]
     preset_norm_range: tuple[float, float] | None
     crf_norm_range: tuple[float, float] | None
