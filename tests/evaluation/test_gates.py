@@ -1,0 +1,409 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from vmafcast.evaluation.gates import (
+    FrScores,
+    PredictorScores,
+    judge_ensemble,
+    judge_fr_v1,
+    judge_fr_v3,
+    judge_predictor,
+)
+from vmafcast.evaluation.thresholds import FrEnsembleThresholds, FrV3Thresholds, PredictorThresholds
+
+NO_NUMBERS = [None, math.nan, math.inf, -math.inf, 99.7]
+SOURCES = ("CrowdRun", "FoxBird", "Tennis")
+
+GOOD = FrScores(
+    mean_plcc=0.978,
+    blind_mean_plcc=0.948,
+    per_source_plcc=dict.fromkeys(SOURCES, 0.97),
+    per_source_rmse=dict.fromkeys(SOURCES, 4.0),
+)
+CHAMPION = dict.fromkeys(SOURCES, 4.0)
+
+plccs = st.floats(-1.0, 1.0)
+near_plccs = st.one_of(plccs, st.floats(0.84, 0.86), st.floats(0.94, 0.96), st.none())
+rmses = st.one_of(st.floats(0.0, 50.0), st.none())
+
+
+def below(value):
+    return math.nextafter(value, -math.inf)
+
+
+def above(value):
+    return math.nextafter(value, math.inf)
+
+
+def status(outcome, name):
+    return outcome.criterion(name).status
+
+
+# --- fr-v1
+
+
+def test_fr_v1_passes_on_its_bound_and_fails_one_step_below():
+    assert judge_fr_v1(FrScores(0.95)).verdict == "pass"
+    outcome = judge_fr_v1(FrScores(below(0.95)))
+    assert outcome.verdict == "fail"
+    assert outcome.failing == ("mean_plcc",)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 99.7])
+def test_fr_v1_fails_on_a_mean_that_is_no_correlation(value):
+    outcome = judge_fr_v1(FrScores(value))
+    assert outcome.verdict == "fail"
+    assert outcome.criterion("mean_plcc").value is None
+
+
+def test_fr_v1_without_any_score_is_not_measurable_and_no_pass():
+    assert judge_fr_v1(FrScores(None)).verdict == "not-measurable"
+
+
+def test_a_mean_that_leaves_out_a_constant_prediction_fails_and_names_the_source():
+    outcome = judge_fr_v1(FrScores(0.99, per_source_plcc={"CrowdRun": 0.99, "Tennis": None}))
+    assert outcome.verdict == "fail"
+    assert "Tennis" in outcome.criterion("mean_plcc").detail
+    assert "CrowdRun" not in outcome.criterion("mean_plcc").detail
+
+
+# --- fr-v3: each bound
+
+
+def test_fr_v3_passes_with_every_criterion_measured():
+    outcome = judge_fr_v3(GOOD, CHAMPION)
+    assert outcome.verdict == "pass"
+    assert [c.name for c in outcome.criteria] == ["mean_plcc", "lift", "per_source_plcc", "rmse_ratio"]
+    assert {c.status for c in outcome.criteria} == {"pass"}
+    assert outcome.criterion("lift").value == 0.03
+
+
+def test_fr_v3_mean_plcc_on_each_side_of_its_bound():
+    at = replace(GOOD, mean_plcc=0.95, blind_mean_plcc=0.9)
+    assert judge_fr_v3(at, CHAMPION).verdict == "pass"
+    assert judge_fr_v3(replace(at, mean_plcc=below(0.95)), CHAMPION).failing == ("mean_plcc",)
+
+
+@pytest.mark.parametrize(("aware", "blind"), [(0.965, 0.96), (0.981, 0.976), (0.955, 0.95), (0.998, 0.993)])
+def test_fr_v3_lift_on_each_side_of_its_bound(aware, blind):
+    at = replace(GOOD, mean_plcc=aware, blind_mean_plcc=blind)
+    assert judge_fr_v3(at, CHAMPION).verdict == "pass"
+    assert judge_fr_v3(at, CHAMPION).criterion("lift").value == 0.005
+    assert judge_fr_v3(replace(at, mean_plcc=below(aware)), CHAMPION).failing == ("lift",)
+    assert judge_fr_v3(replace(at, blind_mean_plcc=above(blind)), CHAMPION).failing == ("lift",)
+
+
+def test_fr_v3_lift_is_not_measurable_just_where_the_headroom_ends():
+    at = replace(GOOD, mean_plcc=0.994, blind_mean_plcc=0.995)
+    assert judge_fr_v3(at, CHAMPION).failing == ("lift",)  # 0.005 of headroom is just enough to ask for it
+    outcome = judge_fr_v3(replace(at, blind_mean_plcc=above(0.995)), CHAMPION)
+    assert status(outcome, "lift") == "not-measurable"
+    assert outcome.criterion("lift").value == pytest.approx(-0.001)
+    assert outcome.verdict == "pass"
+
+
+def test_fr_v3_lift_that_is_not_measurable_still_gives_its_number():
+    lift = judge_fr_v3(replace(GOOD, mean_plcc=0.9975, blind_mean_plcc=0.9982), CHAMPION).criterion("lift")
+    assert lift.status == "not-measurable"
+    assert lift.value == -0.0007
+    assert "0.0018" in lift.detail
+
+
+@pytest.mark.parametrize("blind", NO_NUMBERS)
+def test_fr_v3_without_a_blind_figure_fails_rather_than_passing_silently(blind):
+    outcome = judge_fr_v3(replace(GOOD, blind_mean_plcc=blind), CHAMPION)
+    assert outcome.failing == ("lift",)
+    assert "codec-blind" in outcome.criterion("lift").detail
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_fr_v3_every_source_on_each_side_of_its_bound(source):
+    at = replace(GOOD, per_source_plcc={**GOOD.per_source_plcc, source: 0.85})
+    assert judge_fr_v3(at, CHAMPION).verdict == "pass"
+    assert judge_fr_v3(at, CHAMPION).criterion("per_source_plcc").value == 0.85
+    beyond = replace(GOOD, per_source_plcc={**GOOD.per_source_plcc, source: below(0.85)})
+    outcome = judge_fr_v3(beyond, CHAMPION)
+    assert outcome.failing == ("per_source_plcc",)
+    assert source in outcome.criterion("per_source_plcc").detail
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS)
+def test_fr_v3_fails_and_names_a_source_without_a_correlation(value):
+    outcome = judge_fr_v3(replace(GOOD, per_source_plcc={**GOOD.per_source_plcc, "Tennis": value}), CHAMPION)
+    assert set(outcome.failing) == {"mean_plcc", "per_source_plcc"}
+    for name in outcome.failing:
+        assert "Tennis" in outcome.criterion(name).detail
+        assert "FoxBird" not in outcome.criterion(name).detail
+
+
+def test_fr_v3_names_every_source_that_fails():
+    scores = replace(GOOD, per_source_plcc={"a": 0.1, "b": 0.97, "c": 0.2})
+    detail = judge_fr_v3(scores, None).criterion("per_source_plcc").detail
+    assert "a (0.1)" in detail
+    assert "c (0.2)" in detail
+    assert "b (" not in detail
+
+
+def test_fr_v3_without_scores_by_source_fails():
+    outcome = judge_fr_v3(FrScores(0.99, 0.95), None)
+    assert outcome.failing == ("per_source_plcc",)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("champion", [4.0, 1.1, 0.7])
+def test_fr_v3_rmse_on_each_side_of_its_bound(source, champion):
+    champions = {**CHAMPION, source: champion}
+    bound = {4.0: 6.0, 1.1: 1.65, 0.7: 1.05}[champion]
+    at = replace(GOOD, per_source_rmse={**GOOD.per_source_rmse, source: bound})
+    assert judge_fr_v3(at, champions).verdict == "pass"
+    assert judge_fr_v3(at, champions).criterion("rmse_ratio").value == 1.5
+    beyond = replace(GOOD, per_source_rmse={**GOOD.per_source_rmse, source: bound * (1 + 1e-15)})
+    outcome = judge_fr_v3(beyond, champions)
+    assert outcome.failing == ("rmse_ratio",)
+    assert source in outcome.criterion("rmse_ratio").detail
+
+
+def test_fr_v3_without_a_champion_cannot_measure_the_rmse_ratio_and_says_so():
+    outcome = judge_fr_v3(GOOD, None)
+    assert status(outcome, "rmse_ratio") == "not-measurable"
+    assert "no champion" in outcome.criterion("rmse_ratio").detail
+    assert outcome.verdict == "pass"
+
+
+@pytest.mark.parametrize("champion", [{}, {"Seeking": 1.0}, {"Tennis": None}])
+def test_fr_v3_without_a_common_source_cannot_measure_the_rmse_ratio_and_says_so(champion):
+    outcome = judge_fr_v3(GOOD, champion)
+    assert status(outcome, "rmse_ratio") == "not-measurable"
+    assert "no source" in outcome.criterion("rmse_ratio").detail
+
+
+def test_fr_v3_compares_common_sources_only():
+    champion = {"Tennis": 4.0, "Seeking": 0.001}
+    assert judge_fr_v3(GOOD, champion).verdict == "pass"
+
+
+@pytest.mark.parametrize("value", [None, math.nan, math.inf, -1.0])
+def test_fr_v3_fails_on_a_candidate_rmse_that_is_missing_or_impossible(value):
+    outcome = judge_fr_v3(replace(GOOD, per_source_rmse={**GOOD.per_source_rmse, "Tennis": value}), CHAMPION)
+    assert outcome.failing == ("rmse_ratio",)
+    assert "Tennis" in outcome.criterion("rmse_ratio").detail
+
+
+def test_fr_v3_fails_when_a_scored_source_has_no_rmse_at_all():
+    assert judge_fr_v3(replace(GOOD, per_source_rmse={}), CHAMPION).failing == ("rmse_ratio",)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0])
+def test_fr_v3_never_passes_against_an_impossible_champion(value):
+    assert judge_fr_v3(GOOD, {**CHAMPION, "Tennis": value}).failing == ("rmse_ratio",)
+
+
+def test_fr_v3_against_a_champion_without_any_error():
+    exact = {"Tennis": 0.0}
+    assert judge_fr_v3(GOOD, exact).failing == ("rmse_ratio",)
+    as_exact = replace(GOOD, per_source_rmse={**GOOD.per_source_rmse, "Tennis": 0.0})
+    assert judge_fr_v3(as_exact, exact).verdict == "pass"
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS)
+def test_fr_v3_never_passes_without_a_mean(value):
+    assert judge_fr_v3(replace(GOOD, mean_plcc=value), CHAMPION).verdict == "fail"
+
+
+def test_thresholds_are_what_is_judged_by():
+    assert judge_fr_v3(GOOD, CHAMPION, FrV3Thresholds(mean_plcc=0.98)).failing == ("mean_plcc",)
+    assert judge_fr_v3(GOOD, CHAMPION, FrV3Thresholds(lift=0.031)).failing == ("lift",)
+    assert judge_fr_v3(GOOD, CHAMPION, FrV3Thresholds(per_source_plcc=0.98)).failing == ("per_source_plcc",)
+    assert judge_fr_v3(GOOD, CHAMPION, FrV3Thresholds(rmse_ratio=0.9)).failing == ("rmse_ratio",)
+
+
+@given(
+    mean=near_plccs,
+    blind=near_plccs,
+    by_source=st.dictionaries(st.sampled_from(SOURCES), near_plccs),
+    rmse=st.dictionaries(st.sampled_from(SOURCES), rmses),
+    champion=st.none() | st.dictionaries(st.sampled_from(SOURCES), rmses),
+    data=st.data(),
+)
+def test_worsening_any_score_never_turns_a_fail_into_a_pass(mean, blind, by_source, rmse, champion, data):
+    scores = FrScores(mean, blind, by_source, rmse)
+    before = judge_fr_v3(scores, champion)
+    worse = scores
+    choice = data.draw(st.sampled_from(["mean", "source", "rmse", "champion"]))
+    if choice == "mean" and mean is not None:
+        worse = replace(scores, mean_plcc=data.draw(st.none() | st.floats(-1.0, mean)))
+    if choice == "source" and by_source:
+        source = data.draw(st.sampled_from(sorted(by_source)))
+        old = by_source[source]
+        new = None if old is None else data.draw(st.none() | st.floats(-1.0, old))
+        worse = replace(scores, per_source_plcc={**by_source, source: new})
+    if choice == "rmse" and rmse:
+        source = data.draw(st.sampled_from(sorted(rmse)))
+        old = rmse[source]
+        new = None if old is None else data.draw(st.none() | st.floats(old, 1e6))
+        worse = replace(scores, per_source_rmse={**rmse, source: new})
+    if choice == "champion" and champion:
+        source = data.draw(st.sampled_from(sorted(champion)))
+        if champion[source] is not None:  # a better champion makes the same candidate relatively worse
+            champion = {**champion, source: data.draw(st.floats(0.0, champion[source]))}
+    after = judge_fr_v3(worse, champion)
+    if before.verdict == "fail":
+        assert after.verdict == "fail"
+    for criterion in before.criteria:
+        if criterion.status == "fail":
+            assert status(after, criterion.name) != "pass"
+
+
+@given(mean=near_plccs, worse=near_plccs)
+def test_fr_v1_is_monotone(mean, worse):
+    assume(mean is not None)
+    assume(worse is None or worse <= mean)
+    if judge_fr_v1(FrScores(mean)).verdict == "fail":
+        assert judge_fr_v1(FrScores(worse)).verdict != "pass"
+
+
+# --- fr-ensemble
+
+
+def test_the_published_ensemble_passes():
+    published = dict(enumerate([0.99751, 0.99716, 0.99781, 0.99693, 0.99686]))
+    outcome = judge_ensemble(published)
+    assert outcome.verdict == "pass"
+    assert outcome.criterion("plcc_spread").value == 0.00095
+
+
+def test_ensemble_mean_on_each_side_of_its_bound():
+    loose = FrEnsembleThresholds(per_seed_plcc=0.9, plcc_spread=1.0)
+    assert judge_ensemble({0: 0.949, 1: 0.951}, loose).verdict == "pass"
+    outcome = judge_ensemble({0: below(below(0.949)), 1: 0.951}, loose)
+    assert outcome.failing == ("mean_plcc",)
+
+
+def test_ensemble_spread_on_each_side_of_its_bound():
+    assert judge_ensemble({0: 0.97, 1: 0.975}).verdict == "pass"
+    outcome = judge_ensemble({0: 0.97, 1: above(0.975)})
+    assert outcome.failing == ("plcc_spread",)
+    assert "seed 1" in outcome.criterion("plcc_spread").detail
+
+
+def test_every_seed_on_each_side_of_its_bound():
+    assert judge_ensemble({0: 0.95, 1: 0.954, 2: 0.954}).verdict == "pass"
+    outcome = judge_ensemble({0: below(0.95), 1: 0.954, 2: 0.954})
+    assert outcome.failing == ("per_seed_plcc",)
+    assert "0 (" in outcome.criterion("per_seed_plcc").detail
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS)
+def test_a_seed_without_a_correlation_fails_everything_and_is_named(value):
+    outcome = judge_ensemble({0: 0.99, 7: value})
+    assert outcome.verdict == "fail"
+    assert set(outcome.failing) == {"mean_plcc", "plcc_spread", "per_seed_plcc"}
+    assert "7" in outcome.criterion("per_seed_plcc").detail
+
+
+def test_no_seed_and_a_single_seed_are_not_measurable():
+    assert judge_ensemble({}).verdict == "not-measurable"
+    outcome = judge_ensemble({0: 0.99})
+    assert outcome.verdict == "not-measurable"
+    assert outcome.criterion("plcc_spread").value == 0.0
+    assert judge_ensemble({0: 0.5}).verdict == "fail"
+
+
+@given(
+    seeds=st.lists(st.floats(0.93, 1.0), min_size=2, max_size=6),
+    fall=st.floats(0.0, 0.1),
+    which=st.integers(0, 5),
+)
+def test_worsening_the_worst_seed_never_turns_a_fail_into_a_pass(seeds, fall, which):
+    # Worsening the best seed may: it narrows the spread, which is what the criterion asks for.
+    per_seed = dict(enumerate(seeds))
+    worst = min(per_seed, key=per_seed.__getitem__)
+    worse = {**per_seed, worst: per_seed[worst] - fall}
+    nulled = {**per_seed, which % len(seeds): None}
+    if judge_ensemble(per_seed).verdict == "fail":
+        assert judge_ensemble(worse).verdict == "fail"
+    assert judge_ensemble(nulled).verdict == "fail"
+
+
+@given(seeds=st.lists(st.floats(0.9, 1.0), min_size=2, max_size=6), order=st.randoms(use_true_random=False))
+def test_the_order_of_the_seeds_does_not_matter(seeds, order):
+    items = list(enumerate(seeds))
+    shuffled = items.copy()
+    order.shuffle(shuffled)
+    assert judge_ensemble(dict(items)) == judge_ensemble(dict(shuffled))
+
+
+# --- predictor
+
+
+def predictor(*folds, rows=1000, groups=10):
+    return PredictorScores(rows=rows, source_groups=groups, fold_plcc=folds)
+
+
+def test_a_good_predictor_passes():
+    assert judge_predictor(predictor(0.96, 0.96, 0.961, 0.962, 0.965)).verdict == "pass"
+
+
+@pytest.mark.parametrize("rows", [0, -1])
+def test_without_rows_the_verdict_is_missing_rows(rows):
+    outcome = judge_predictor(predictor(0.99, 0.99, 0.99, 0.99, 0.99, rows=rows))
+    assert outcome.verdict == "missing-rows"
+    assert outcome.reasons
+
+
+def test_source_groups_on_each_side_of_their_bound():
+    folds = (0.99,) * 5
+    assert judge_predictor(predictor(*folds, groups=5)).verdict == "pass"
+    outcome = judge_predictor(predictor(*folds, groups=4))
+    assert outcome.verdict == "insufficient-sources"
+    assert "4 source groups" in outcome.reasons[0]
+
+
+@pytest.mark.parametrize("count", [0, 1, 4])
+def test_fewer_folds_than_asked_for_fail(count):
+    outcome = judge_predictor(predictor(*[0.99] * count))
+    assert outcome.verdict == "fail"
+    assert "folds" in outcome.failing
+
+
+def test_predictor_mean_on_each_side_of_its_bound():
+    loose = PredictorThresholds(per_fold_plcc=0.9, plcc_spread=1.0)
+    assert judge_predictor(predictor(0.95, 0.95, 0.95, 0.949, 0.951), loose).verdict == "pass"
+    folds = (0.95, 0.95, 0.95, 0.948999999999999, 0.951)
+    assert judge_predictor(predictor(*folds), loose).failing == ("mean_plcc",)
+
+
+def test_predictor_spread_on_each_side_of_its_bound():
+    assert judge_predictor(predictor(0.97, 0.975, 0.972, 0.972, 0.972)).verdict == "pass"
+    outcome = judge_predictor(predictor(0.97, above(0.975), 0.972, 0.972, 0.972))
+    assert outcome.failing == ("plcc_spread",)
+
+
+def test_every_fold_on_each_side_of_its_bound():
+    assert judge_predictor(predictor(0.95, 0.954, 0.954, 0.954, 0.954)).verdict == "pass"
+    outcome = judge_predictor(predictor(below(0.95), 0.954, 0.954, 0.954, 0.954))
+    assert outcome.failing == ("per_fold_plcc",)
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS)
+@pytest.mark.parametrize("position", range(5))
+def test_a_fold_without_a_correlation_never_passes(value, position):
+    folds = [0.97] * 5
+    folds[position] = value
+    outcome = judge_predictor(predictor(*folds))
+    assert outcome.verdict == "fail"
+    assert str(position) in outcome.criterion("per_fold_plcc").detail
+
+
+@given(folds=st.lists(st.floats(0.93, 1.0), min_size=5, max_size=5), fall=st.floats(0.0, 0.5))
+def test_worsening_the_worst_fold_never_turns_a_fail_into_a_pass(folds, fall):
+    worst = folds.index(min(folds))
+    worse = [*folds[:worst], folds[worst] - fall, *folds[worst + 1 :]]
+    if judge_predictor(predictor(*folds)).verdict == "fail":
+        assert judge_predictor(predictor(*worse)).verdict == "fail"
