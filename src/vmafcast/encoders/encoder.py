@@ -157,8 +157,8 @@ class Encoder:
         """
         if preset in self.presets:
             return
-        near = difflib.get_close_matches(preset.lower(), self.presets, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        near = _nearest_preset(preset, self.presets)
+        hint = f" (did you mean {near!r}?)" if near else ""
         raise RequestError(
             f"{self.name} has no preset {preset!r}{hint}; "
             f"choose one of, fastest first: {', '.join(self.presets)}"
@@ -231,3 +231,15 @@ class Encoder:
         knobs = tuple(part for flag in self.quality.flags for part in (flag, str(quality)))
         counted = self.threading.arguments(threads) if self.threading else ()
         return ("-c:v", self.name, *chosen, *self.mode, *knobs, *counted)
+
+
+def _nearest_preset(preset: str, presets: tuple[str, ...]) -> str | None:
+    """Return the nearest number where presets are numbers, else the name that is spelt most alike."""
+    if all(known.isdecimal() for known in presets):
+        try:
+            wanted = int(preset)
+        except ValueError:
+            return None
+        return min(presets, key=lambda known: abs(int(known) - wanted))
+    near = difflib.get_close_matches(preset.lower(), presets, n=1)
+    return near[0] if near else None

@@ -24,7 +24,8 @@ libvpx-vp9
     thread count. ``-b:v 0`` lifts the bitrate cap.
 libvvenc
     ``-qpa 1``, its own default, is stated so that no ffmpeg's default decides: it is what people encode with,
-    although perceptual quantisation costs VMAF at a given size. It takes 10-bit pictures alone.
+    although perceptual quantisation trades measured fidelity for looks. It takes 10-bit pictures alone. At a
+    QP below about 14 a noisy picture can outgrow vvenc's output buffer, and the encode then fails.
 librav1e
     The bytes are the same whatever the thread count.
 """
