@@ -100,7 +100,7 @@ def sweep_temporaries(folder: Path) -> list[Path]:
     removed = []
     for path in sorted(folder.rglob(".vmafcast-*")):
         match = _TEMPORARY.match(path.name)
-        if match and not _is_alive(int(match["pid"])):
+        if match and not is_alive(int(match["pid"])):
             with suppress(OSError):
                 path.unlink()
                 removed.append(path)
@@ -135,7 +135,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether a process with this id exists (on this machine)."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,0 +1,214 @@
+"""The argument lists of ffmpeg: how a source is decoded once, encoded several times, and each encode scored.
+
+Alignment is by frame index, never by timestamp: whatever the containers say, both sides get a fresh timeline on
+which frame N stands at N frame durations. Names of files are fixed and relative, in a private folder, so that nothing
+of the user's has to be escaped for ffmpeg's filter language; the user's own paths appear as inputs alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vmafcast.common.errors import CapabilityError
+from vmafcast.encoders.encoder import Encoder
+from vmafcast.media.features import FeatureSet
+from vmafcast.media.source import DEMUXERS, PROTOCOLS, Source, input_url
+
+CONTAINER = "matroska"
+_NO_COLOUR = "setparams=range=unknown:color_primaries=unknown:color_trc=unknown:colorspace=unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeSettings:
+    """Everything that decides an encode, but for the source and the builds.
+
+    Attributes
+    ----------
+    encoder
+        Which encoder.
+    preset, quality
+        Its own preset name and knob value.
+    threads
+        How many threads it may use. Part of a cell's identity: the output of x264 depends on it.
+    extra
+        Further ffmpeg output arguments, after the encoder's own.
+    """
+
+    encoder: Encoder
+    preset: str
+    quality: int
+    threads: int = 1
+    extra: tuple[str, ...] = ()
+
+    def arguments(self) -> tuple[str, ...]:
+        """Return ffmpeg's output arguments; RequestError for an unknown preset or a quality out of range."""
+        return (
+            *self.encoder.arguments(quality=self.quality, preset=self.preset, threads=self.threads),
+            *self.extra,
+        )
+
+    def label(self) -> str:
+        """Return how a person would name it, such as ``libx264 medium 23``."""
+        return f"{self.encoder.name} {self.preset} {self.quality}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """What is measured: the teacher, the feature sets, and how many threads libvmaf may use per cell."""
+
+    teacher: str
+    feature_sets: tuple[FeatureSet, ...]
+    threads: int = 0
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The ffmpeg filters that are needed beside libvmaf, in order."""
+        return tuple(dict.fromkeys(name for each in self.feature_sets for name in each.filters))
+
+
+def source_depth(source: Source) -> int:
+    """Return the bit depth that a source is worked on in: 8, or 10 for anything deeper."""
+    return 8 if source.bit_depth <= 8 else 10
+
+
+def encode_depth(source: Source, encoder: Encoder) -> int:
+    """Return the bit depth of an encode: the source's, else the nearest deeper that the encoder has, else its deepest."""
+    wanted = source_depth(source)
+    deeper = [depth for depth in encoder.bit_depths if depth >= wanted]
+    return min(deeper) if deeper else max(encoder.bit_depths)
+
+
+def pixel_format(depth: int) -> str:
+    """Return ffmpeg's name of 4:2:0 at ``depth`` bits."""
+    formats = {8: "yuv420p", 10: "yuv420p10le"}
+    if depth not in formats:
+        raise CapabilityError(f"{depth} bits per sample are not supported; use 8 or 10")
+    return formats[depth]
+
+
+def one_process(source: Source, jobs: Sequence[EncodeSettings], scoring: Scoring, outputs: Sequence[str]) -> list[str]:
+    """Arguments that decode ``source`` once, run every job, decode each encode by loopback, and score it.
+
+    Parameters
+    ----------
+    source
+        The reference.
+    jobs
+        The encodes; at least one.
+    scoring
+        What is measured.
+    outputs
+        A file for each job's encode, relative to the working folder, or an absolute ``file:`` URL.
+    """
+    cells = range(len(jobs))
+    branches = [f"[e{i}]" for i in cells] + [f"[s{i}]" for i in cells]
+    arguments = [*_input(source), "-filter_complex_threads", "1"]
+    arguments += ["-filter_complex", f"[0:v:0]{_reference(source)},split={len(branches)}{''.join(branches)}"]
+    for i, (job, output) in enumerate(zip(jobs, outputs, strict=True)):
+        depth = pixel_format(encode_depth(source, job.encoder))
+        arguments += ["-filter_complex", f"[e{i}]format={depth}[v{i}]", *_encode(i, job, output)]
+    for i in cells:
+        arguments += ["-threads", "1", "-dec", f"{i}:0"]
+    for i, job in enumerate(jobs):
+        arguments += [
+            "-filter_complex",
+            _score(source, encode_depth(source, job.encoder), scoring, i, f"dec:{i}", f"s{i}"),
+        ]
+    for i in cells:
+        arguments += ["-map", f"[o{i}]", "-f", "null", "-"]
+    return arguments
+
+
+def encode_only(source: Source, job: EncodeSettings, output: str) -> list[str]:
+    """Arguments that encode ``source`` once and score nothing: the first of two steps."""
+    depth = pixel_format(encode_depth(source, job.encoder))
+    graphs = [
+        "-filter_complex",
+        f"[0:v:0]{_reference(source)}[e0]",
+        "-filter_complex",
+        f"[e0]format={depth}[v0]",
+    ]
+    return [*_input(source), "-filter_complex_threads", "1", *graphs, *_encode(0, job, output)]
+
+
+def score_only(reference: Source, distorted: Source, scoring: Scoring) -> list[str]:
+    """Arguments that score the video ``distorted`` against ``reference``: the second of two steps.
+
+    A distorted video of another size is scaled to the reference's, bicubic, as VMAF is defined at the reference's size.
+    """
+    scale = ""
+    if (distorted.width, distorted.height) != (reference.even_width, reference.even_height):
+        scale = f"scale={reference.even_width}:{reference.even_height}:flags=bicubic,"
+    graph = f"[1:v:0]{_reference(reference)}[s0];"
+    graph += _score(reference, source_depth(distorted), scoring, 0, "0:v:0", "s0", before=scale)
+    return [
+        *_input(distorted, rate_of=reference), *_input(reference), "-filter_complex_threads", "1",
+        "-filter_complex", graph, "-map", "[o0]", "-f", "null", "-",
+    ]  # fmt: skip
+
+
+def _input(video: Source, rate_of: Source | None = None) -> list[str]:
+    rate = (rate_of or video).fps
+    return [
+        "-protocol_whitelist", PROTOCOLS, "-format_whitelist", DEMUXERS,
+        "-r", f"{rate.numerator}/{rate.denominator}", "-i", input_url(video.path),
+    ]  # fmt: skip
+
+
+def _timeline(source: Source) -> str:
+    return f"settb=expr={source.fps.denominator}/{source.fps.numerator},setpts=N"
+
+
+def _reference(source: Source) -> str:
+    """Return the filters that make decoded frames the reference: fresh timeline, even size, 4:2:0, its own range."""
+    even = (
+        ""
+        if (source.even_width, source.even_height) == (source.width, source.height)
+        else "crop=floor(iw/2)*2:floor(ih/2)*2:0:0,"
+    )
+    colour_range = ":color_ranges=pc" if source.full_range else ""
+    return f"{_timeline(source)},{even}format=pix_fmts={pixel_format(source_depth(source))}{colour_range}"
+
+
+def _encode(cell: int, job: EncodeSettings, output: str) -> list[str]:
+    return [
+        "-map", f"[v{cell}]", *job.arguments(), "-fps_mode", "passthrough",
+        "-stats_enc_post", f"c{cell}.packets", "-stats_enc_post_fmt", "{pts} {size} {key}",
+        *(() if output.startswith("file:") else ("-f", CONTAINER)), output,
+    ]  # fmt: skip
+
+
+def _score(
+    reference: Source,
+    depth: int,
+    scoring: Scoring,
+    cell: int,
+    distorted_pad: str,
+    reference_pad: str,
+    *,
+    before: str = "",
+) -> str:
+    """One filter graph: distorted and reference on one timeline, in one format, through every measuring filter.
+
+    Both are scored at the deeper of their two bit depths, to which either converts without loss. Colour tags are
+    taken off both alike, after the formats agree, so that no filter inserts a range conversion on one side.
+    """
+    form = pixel_format(max(depth, source_depth(reference)))
+    measures = [f"{name}=stats_file=c{cell}.{name}" for name in scoring.filters] + [_libvmaf(scoring, cell)]
+    copies = "".join(f"[r{i}]" for i in range(len(measures)))
+    parts = [
+        f"[{distorted_pad}]{_timeline(reference)},{before}format={form},{_NO_COLOUR}[d0]",
+        f"[{reference_pad}]format={form},{_NO_COLOUR},split={len(measures)}{copies}",
+    ]
+    for i, measure in enumerate(measures):
+        out = f"o{cell}" if i + 1 == len(measures) else f"d{i + 1}"
+        parts.append(f"[d{i}][r{i}]{measure}:shortest=1[{out}]")
+    return ";".join(parts)
+
+
+def _libvmaf(scoring: Scoring, cell: int) -> str:
+    extractors = "|".join(f"name={name}" for each in scoring.feature_sets for name in each.extractors)
+    features = f":feature={extractors}" if extractors else ""
+    model = f"version={scoring.teacher}\\\\:name=vmaf"
+    return f"libvmaf=model={model}:n_threads={scoring.threads}:log_fmt=json:log_path=c{cell}.json{features}"

@@ -1,0 +1,218 @@
+"""Running ffmpeg: an argument list, a private folder, progress, a time-out on no progress, and a clean end.
+
+The process gets a group of its own, which is ended as a whole on an interrupt, and a wish to die with its
+parent, so that a killed builder leaves no encoder running.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from vmafcast.common.errors import CapabilityError, FfmpegError
+from vmafcast.media.cpu import ThreadClock, ThreadTime
+from vmafcast.media.ffmpeg import Ffmpeg
+
+STALL_SECONDS = 120.0
+"""How long ffmpeg may make no progress before it is ended: slow encoders fill their lookahead first."""
+
+_POLL_SECONDS = 0.05
+_TAIL_LINES = 6
+_GRACE_SECONDS = 2.0
+_PR_SET_PDEATHSIG = 1
+
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An ffmpeg process that ended well.
+
+    Attributes
+    ----------
+    cpu_seconds
+        User and system time of the whole process.
+    wall_seconds
+        How long it ran.
+    threads
+        CPU time by thread, where the system says.
+    """
+
+    cpu_seconds: float
+    wall_seconds: float
+    threads: tuple[ThreadTime, ...]
+
+
+def run_ffmpeg(
+    ffmpeg: Ffmpeg,
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    doing: str,
+    on_frame: Callable[[int], None] | None = None,
+    stall_seconds: float = STALL_SECONDS,
+) -> Finished:
+    """Run ffmpeg to its end.
+
+    Parameters
+    ----------
+    ffmpeg
+        Which one.
+    arguments
+        Everything after the executable and the global options that are set here.
+    folder
+        The working folder; relative names in the arguments are in it.
+    doing
+        What is being done and with which input, for the error message.
+    on_frame
+        Called with the number of frames that the first output has got so far, from ``-progress``.
+    stall_seconds
+        End it when neither the frame count nor the output's time moves for so long.
+
+    Raises
+    ------
+    FfmpegError
+        It failed, or made no progress; carries the command line and the end of what it said.
+    CapabilityError
+        It could not be started.
+    """
+    command = (
+        ffmpeg.path, "-hide_banner", "-nostdin", "-y", "-nostats", "-loglevel", "level+warning",
+        "-stats_period", "0.25", "-progress", "pipe:1", *arguments,
+    )  # fmt: skip
+    begun = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=_die_with_parent if _LIBC is not None else None,
+        )
+    except OSError as error:
+        raise CapabilityError(f"cannot start {ffmpeg.path}: {error.strerror}") from error
+    assert process.stdout is not None
+    assert process.stderr is not None
+    clock = ThreadClock(process.pid)
+    pulse = _Pulse(on_frame)
+    tail = _Tail()
+    readers = [
+        threading.Thread(target=pulse.read, args=(process.stdout,), daemon=True),
+        threading.Thread(target=tail.read, args=(process.stderr,), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        status, usage = _wait(process, clock, pulse, stall_seconds)
+    except BaseException:
+        _end_group(process)
+        raise
+    finally:
+        for reader in readers:
+            reader.join(timeout=_GRACE_SECONDS)
+        process.stdout.close()
+        process.stderr.close()
+    if status is None:
+        raise FfmpegError(
+            f"{doing}: ffmpeg made no progress for {stall_seconds:g} s and was ended",
+            command=command, stderr_tail=tail.text(),
+        )  # fmt: skip
+    if status != 0:
+        how = f"was ended by signal {-status}" if status < 0 else f"failed with exit code {status}"
+        raise FfmpegError(f"{doing}: ffmpeg {how}", command=command, stderr_tail=tail.text())
+    return Finished(
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
+        wall_seconds=time.monotonic() - begun,
+        threads=clock.times(),
+    )
+
+
+def _wait(
+    process: subprocess.Popen[bytes], clock: ThreadClock, pulse: _Pulse, stall_seconds: float
+) -> tuple[int | None, resource.struct_rusage]:
+    """Wait for the end; return the exit status (None: it stalled and was ended) and what the process used."""
+    while True:
+        clock.sample()
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return process.returncode, usage
+        if pulse.silence() > stall_seconds:
+            _end_group(process)
+            return None, usage
+        time.sleep(_POLL_SECONDS)
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """End the process and whatever it started: politely, then not."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, sign)
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                return
+            time.sleep(_POLL_SECONDS)
+
+
+def _die_with_parent() -> None:
+    """Run in the child, between fork and exec: ask Linux to kill it when the thread that started it is gone."""
+    assert _LIBC is not None
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class _Pulse:
+    """Reads ffmpeg's ``-progress`` stream and remembers when it last moved."""
+
+    def __init__(self, on_frame: Callable[[int], None] | None) -> None:
+        self._on_frame = on_frame
+        self._last: dict[str, str] = {}
+        self._moved = time.monotonic()
+
+    def read(self, stream: IO[bytes]) -> None:
+        with suppress(ValueError, OSError):
+            for raw in stream:
+                key, _, value = raw.decode(errors="replace").strip().partition("=")
+                if key in {"frame", "out_time_us", "total_size"} and self._last.get(key) != value:
+                    self._last[key] = value
+                    self._moved = time.monotonic()
+                    if key == "frame" and self._on_frame is not None and value.isdigit():
+                        self._on_frame(int(value))
+
+    def silence(self) -> float:
+        """Seconds since anything last moved."""
+        return time.monotonic() - self._moved
+
+
+class _Tail:
+    """Reads ffmpeg's log and remembers its last errors, or failing those its last lines."""
+
+    def __init__(self) -> None:
+        self._errors: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._lines: deque[str] = deque(maxlen=_TAIL_LINES)
+
+    def read(self, stream: IO[bytes]) -> None:
+        with suppress(ValueError, OSError):
+            for raw in stream:
+                line = raw.decode(errors="replace").rstrip()
+                if "[error]" in line or "[fatal]" in line or "rror" in line:
+                    self._errors.append(line)
+                elif line:
+                    self._lines.append(line)
+
+    def text(self) -> str:
+        return "\n    ".join(self._errors or self._lines)

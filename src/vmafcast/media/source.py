@@ -1,0 +1,194 @@
+"""Probing: what a video is, before anything is done with it. PyAV opens it here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmafcast.common.errors import MediaError, RequestError
+from vmafcast.common.files import sha256_file
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+PROTOCOLS = "file"
+"""The only protocol an input may use: without this list, ``concat:a|b`` or a URL is a valid file name."""
+
+DEMUXERS = (
+    "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpegts,mpeg,avi,yuv4mpegpipe,ivf,obu,flv,ogg,asf,mxf,nut,gif,"
+    "h264,hevc,vvc,m4v,mpegvideo,rm,dv,wtv"
+)
+"""The containers an input may be; playlists and device formats, which open further files, are not among them."""
+
+_TRUNCATED_BELOW = 0.9  # of the duration that the header promises; headers round, and last frames have no duration
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A reference video, as probed.
+
+    Attributes
+    ----------
+    path
+        Absolute.
+    sha256
+        Of the file's bytes: the content hash that enters a cell's identity.
+    width, height
+        Of the coded picture, in pixels. :attr:`even_width` and :attr:`even_height` are what is encoded and scored.
+    fps
+        Frames per second (the container's average rate); the fresh timeline runs at this rate.
+    frames
+        How many frames the file holds, counted, not read from a header.
+    pixel_format, bit_depth, full_range
+        Of the decoded frames; ``full_range`` is True for 0..255 luma (JPEG range), False for 16..235 or unstated.
+    codec
+        The decoder's name of the stream's codec, such as ``"h264"``.
+    encoder_tag
+        What the stream says it was made by (``"Lavc62 libx264"``), empty where it says nothing.
+    """
+
+    path: Path
+    sha256: str
+    width: int
+    height: int
+    fps: Fraction
+    frames: int
+    pixel_format: str
+    bit_depth: int
+    full_range: bool
+    codec: str
+    encoder_tag: str
+
+    @property
+    def even_width(self) -> int:
+        """The width without an odd last column, in pixels: 4:2:0 chroma has none for it."""
+        return self.width - self.width % 2
+
+    @property
+    def even_height(self) -> int:
+        """The height without an odd last row, in pixels."""
+        return self.height - self.height % 2
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds on the fresh timeline."""
+        return float(self.frames / self.fps)
+
+
+def input_url(path: Path) -> str:
+    """Return ``path`` as ffmpeg must be given it: absolute and with its protocol, so that no name can be an option or a URL."""
+    return f"file:{path.absolute()}"
+
+
+def probe(path: Path) -> Source:
+    """Open the video at ``path`` and find out what it is.
+
+    Counts its frames by reading every packet (no decoding but of the first frame), and hashes its bytes.
+
+    Raises
+    ------
+    RequestError
+        There is no such file.
+    MediaError
+        It is no video, has no video stream, no frame, is cut short, or is interlaced.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise RequestError(f"{path} {what}; give the path of a video file")
+    with _opened(path) as (container, stream):
+        frames, seconds = _count(container, stream, path)
+        promised = _promised_seconds(container, stream)
+    if frames == 0:
+        raise MediaError(f"{path} holds no video frames; give a video with at least one")
+    if promised is not None and frames > 1 and seconds < _TRUNCATED_BELOW * promised:
+        raise MediaError(
+            f"{path} is cut short: its header promises {promised:.2f} s, {seconds:.2f} s ({frames} frames) can be read; "
+            "fetch or make the file again"
+        )
+    with _opened(path) as (container, stream):
+        return _describe(path, container, stream, frames)
+
+
+def _describe(path: Path, container: InputContainer, stream: VideoStream, frames: int) -> Source:
+    import av
+
+    try:
+        first = next(container.decode(stream))
+    except (av.FFmpegError, StopIteration) as error:
+        raise MediaError(f"{path}: the first frame cannot be decoded ({error}); the file is damaged") from error
+    if first.interlaced_frame:
+        raise MediaError(
+            f"{path} is interlaced; de-interlace it first (ffmpeg's bwdif filter, say), then use the result"
+        )
+    rate = stream.average_rate or stream.guessed_rate or stream.base_rate
+    if not rate:
+        raise MediaError(f"{path} does not state a frame rate; put it into a container that does (Matroska, MP4)")
+    return Source(
+        path=path.absolute(),
+        sha256=sha256_file(path),
+        width=first.width,
+        height=first.height,
+        fps=Fraction(rate),
+        frames=frames,
+        pixel_format=first.format.name,
+        bit_depth=max(component.bits for component in first.format.components),
+        full_range=first.format.name.startswith("yuvj") or first.color_range == 2,  # AVCOL_RANGE_JPEG
+        codec=stream.codec_context.name,
+        encoder_tag=stream.metadata.get("ENCODER", stream.metadata.get("encoder", "")),
+    )
+
+
+def _count(container: InputContainer, stream: VideoStream, path: Path) -> tuple[int, float]:
+    """Return how many packets with a frame the stream has, and how many seconds they span."""
+    import av
+
+    frames = 0
+    first: float | None = None
+    last = 0.0
+    try:
+        for packet in container.demux(stream):
+            if packet.size == 0 or packet.is_discard:
+                continue
+            frames += 1
+            if packet.pts is not None and packet.time_base is not None:
+                begin = float(packet.pts * packet.time_base)
+                first = begin if first is None else min(first, begin)
+                last = max(last, begin + float((packet.duration or 0) * packet.time_base))
+    except av.FFmpegError as error:
+        raise MediaError(f"{path} cannot be read to its end ({error}); fetch or make the file again") from error
+    return frames, last - (first or 0.0)
+
+
+def _promised_seconds(container: InputContainer, stream: VideoStream) -> float | None:
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    stated = stream.metadata.get("DURATION")
+    if stated:
+        hours, minutes, seconds = stated.split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    if container.duration is not None and len(container.streams) == 1:
+        return container.duration / 1_000_000  # AV_TIME_BASE
+    return None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    import av
+
+    try:
+        container = av.open(
+            input_url(path), container_options={"protocol_whitelist": PROTOCOLS, "format_whitelist": DEMUXERS}
+        )
+    except (av.FFmpegError, OSError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise MediaError(f"{path} is not a video that can be read ({reason}); check the file") from error
+    with container:
+        streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+        if not streams:
+            raise MediaError(f"{path} has no video stream; give a file with a picture")
+        yield container, streams[0]
