@@ -73,7 +73,7 @@ def source_depth(source: Source) -> int:
 
 
 def encode_depth(source: Source, encoder: Encoder) -> int:
-    """Return the bit depth of an encode: the source's, else the nearest deeper that the encoder has, else its deepest."""
+    """Return the bit depth of an encode: the source's, else the next deeper that it has, else its deepest."""
     wanted = source_depth(source)
     deeper = [depth for depth in encoder.bit_depths if depth >= wanted]
     return min(deeper) if deeper else max(encoder.bit_depths)

@@ -33,6 +33,9 @@ _TAIL_LINES = 6
 _GRACE_SECONDS = 2.0
 _PR_SET_PDEATHSIG = 1
 
+_running: set[subprocess.Popen[bytes]] = set()
+_running_lock = threading.Lock()
+
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -101,12 +104,16 @@ def run_ffmpeg(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=_die_with_parent if _LIBC is not None else None,
+            env=os.environ | {"SVT_LOG": "1"},  # SVT-AV1 prints a banner past ffmpeg's own log level; errors only
+            # One C call that takes no lock, looked up beforehand: safe between fork and exec, threads or not.
+            preexec_fn=_die_with_parent if _LIBC is not None else None,  # noqa: PLW1509
         )
     except OSError as error:
         raise CapabilityError(f"cannot start {ffmpeg.path}: {error.strerror}") from error
     assert process.stdout is not None
     assert process.stderr is not None
+    with _running_lock:
+        _running.add(process)
     clock = ThreadClock(process.pid)
     pulse = _Pulse(on_frame)
     tail = _Tail()
@@ -122,6 +129,8 @@ def run_ffmpeg(
         _end_group(process)
         raise
     finally:
+        with _running_lock:
+            _running.discard(process)
         for reader in readers:
             reader.join(timeout=_GRACE_SECONDS)
         process.stdout.close()
@@ -139,6 +148,15 @@ def run_ffmpeg(
         wall_seconds=time.monotonic() - begun,
         threads=clock.times(),
     )
+
+
+def end_all() -> None:
+    """End every ffmpeg that this program runs now; whoever waits for one gets an FfmpegError."""
+    with _running_lock:
+        processes = list(_running)
+    for process in processes:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _wait(

@@ -81,7 +81,7 @@ class Source:
 
 
 def input_url(path: Path) -> str:
-    """Return ``path`` as ffmpeg must be given it: absolute and with its protocol, so that no name can be an option or a URL."""
+    """Return ``path`` as ffmpeg must be given it: absolute and with its protocol, so that no name is an option."""
     return f"file:{path.absolute()}"
 
 
@@ -107,7 +107,8 @@ def probe(path: Path) -> Source:
         raise MediaError(f"{path} holds no video frames; give a video with at least one")
     if promised is not None and frames > 1 and seconds < _TRUNCATED_BELOW * promised:
         raise MediaError(
-            f"{path} is cut short: its header promises {promised:.2f} s, {seconds:.2f} s ({frames} frames) can be read; "
+            f"{path} is cut short: its header promises {promised:.2f} s, "
+            f"{seconds:.2f} s ({frames} frames) can be read; "
             "fetch or make the file again"
         )
     with _opened(path) as (container, stream):

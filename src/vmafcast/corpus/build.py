@@ -1,0 +1,174 @@
+"""Building a corpus: several ffmpeg processes at once, each finished group kept at once, poison set aside.
+
+Workers are threads that wait for ffmpeg; they need no coordination, since a group's name is its content and its
+files appear whole. A group that fails is tried again cell by cell, so that one cell that cannot be encoded does
+not take its neighbours with it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from vmafcast.common.errors import FfmpegError, MediaError, OutputError, VmafcastError
+from vmafcast.common.progress import Progress, Silent
+from vmafcast.corpus.plan import Cell, CellGroup, Sweep, group_cells, plan_cells
+from vmafcast.corpus.store import CorpusStore
+from vmafcast.media.availability import Availability, require_encoder
+from vmafcast.media.ffmpeg import Ffmpeg
+from vmafcast.media.measure import encode_and_score
+from vmafcast.media.process import STALL_SECONDS, end_all
+
+DEFAULT_TRIES = 2
+_FULL_DISK = "No space left on device"
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A cell that failed every try, and why."""
+
+    cell: Cell
+    reason: str
+
+
+@dataclass(slots=True)
+class BuildReport:
+    """What a build did.
+
+    Attributes
+    ----------
+    planned, already_finished, built
+        Numbers of cells.
+    set_aside
+        The cells that failed every try.
+    cpu_seconds
+        What the new cells cost: encoding, decoding and scoring; what the system does not say counts as nothing.
+    """
+
+    planned: int
+    already_finished: int
+    built: int = 0
+    set_aside: list[SetAside] = field(default_factory=list)
+    cpu_seconds: float = 0.0
+
+
+def check_encoders(ffmpeg: Ffmpeg, sweep: Sweep) -> dict[str, Availability]:
+    """Return the availability of every encoder of a sweep; CapabilityError for one that does not work here."""
+    encoders = {settings.encoder.name: settings.encoder for settings in sweep.settings}
+    return {name: require_encoder(ffmpeg, encoder) for name, encoder in encoders.items()}
+
+
+def build_corpus(
+    store: CorpusStore,
+    sweep: Sweep,
+    ffmpeg: Ffmpeg,
+    *,
+    processes: int,
+    tries: int = DEFAULT_TRIES,
+    stall_seconds: float = STALL_SECONDS,
+    progress: Progress | None = None,
+) -> BuildReport:
+    """Run what a sweep has not finished yet.
+
+    Parameters
+    ----------
+    store
+        Where it goes; what is finished there is not run again.
+    sweep
+        What is to be there in the end.
+    ffmpeg
+        What runs it.
+    processes
+        How many ffmpeg processes run at once.
+    tries
+        How often a single cell is tried before it is set aside.
+    stall_seconds
+        The time-out of one process on no progress.
+    progress
+        Where it shows.
+
+    Returns
+    -------
+    BuildReport
+        With the cells that were set aside; everything else is done.
+
+    Raises
+    ------
+    CapabilityError
+        An encoder does not work here; nothing was run.
+    OutputError
+        The corpus cannot be written (a full disk, say). What is finished is kept, and the same call goes on from it.
+    """
+    availabilities = check_encoders(ffmpeg, sweep)
+    store.prepare()
+    cells = plan_cells(sweep, ffmpeg, availabilities)
+    finished = store.finished()
+    done = sum(cell.identity in finished for cell in cells)
+    report = BuildReport(planned=len(cells), already_finished=done)
+    shown = progress or Silent()
+    groups = group_cells(cells, finished)
+
+    def run(group: CellGroup) -> float:
+        encodes = encode_and_score(
+            ffmpeg, group.source.video, [cell.settings for cell in group.cells], sweep.scoring,
+            workdir=store.folder, stall_seconds=stall_seconds,
+        )  # fmt: skip
+        store.write_group(group, encodes, sweep.scoring, ffmpeg, availabilities[group.cells[0].settings.encoder.name])
+        return sum(sum(filter(None, (e.cpu.encode, e.cpu.decode, e.cpu.score))) for e in encodes)
+
+    with shown.task("encoding and scoring", total=sum(group.cost for group in groups)) as task:
+        for group, outcome in _run_all(groups, run, processes, tries):
+            task.advance(group.cost)
+            task.describe(group.label())
+            if isinstance(outcome, VmafcastError):
+                report.set_aside.extend(SetAside(cell, str(outcome)) for cell in group.cells)
+            else:
+                report.built += len(group.cells)
+                report.cpu_seconds += outcome
+    return report
+
+
+def _run_all(
+    groups: list[CellGroup], run: Callable[[CellGroup], float], processes: int, tries: int
+) -> Iterator[tuple[CellGroup, float | VmafcastError]]:
+    """Run every group, ``processes`` at a time, and yield each with its CPU seconds or its last error."""
+    failures: Counter[str] = Counter()
+    waiting = deque(groups)
+    running: dict[Future[float], CellGroup] = {}
+    with ThreadPoolExecutor(max_workers=processes) as pool:
+        try:
+            while waiting or running:
+                while waiting and len(running) < processes:
+                    group = waiting.popleft()
+                    running[pool.submit(run, group)] = group
+                settled, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in settled:
+                    group = running.pop(future)
+                    error = future.exception()
+                    if error is None:
+                        yield group, future.result()
+                    elif not isinstance(error, MediaError) or _FULL_DISK in str(error):
+                        _give_up(error)
+                    elif len(group.cells) > 1:
+                        waiting.extend(CellGroup((cell,)) for cell in group.cells)
+                    else:
+                        failures[group.key] += 1
+                        if failures[group.key] < tries:
+                            waiting.append(group)
+                        else:
+                            yield group, error
+        except BaseException:
+            waiting.clear()
+            end_all()  # what runs on would keep the pool, and the terminal, waiting
+            raise
+
+
+def _give_up(error: BaseException) -> NoReturn:
+    """Raise an error that no other cell would escape either."""
+    if isinstance(error, FfmpegError) and _FULL_DISK in str(error):
+        message = f"the disk is full; free some space and run the same command again ({error.message})"
+        raise OutputError(message) from error
+    raise error

@@ -1,0 +1,172 @@
+"""Planning a sweep: which cells it has, which of them run together, and in which order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from vmafcast.encoders.encoder import Encoder
+from vmafcast.media.availability import Availability
+from vmafcast.media.ffmpeg import Ffmpeg
+from vmafcast.media.graph import EncodeSettings, Scoring
+from vmafcast.media.source import Source
+
+SWEEP_LENGTH = 7
+"""How many quality values a sweep takes when none are named."""
+
+_SWEEP_ENDS: Mapping[str, tuple[int, int]] = MappingProxyType({
+    "libx264": (15, 47),
+    "libx265": (15, 47),
+    "libsvtav1": (18, 63),
+    "libaom-av1": (18, 63),
+    "libvpx-vp9": (18, 63),
+    "libvvenc": (17, 50),
+})  # fmt: skip
+"""Between which values real footage goes from about VMAF 99 to about 20 (AV1's and VP9's scales end before that)."""
+
+_SWEEP_SHARE = (0.08, 0.72)  # of the scale, from worst to best, for encoders whose ends nobody has measured here
+
+_PIXELS_PER_PROCESS = 8 * 1280 * 720
+"""How many pixels the cells of one process may have a frame: their lookaheads hold tens of frames each in memory."""
+
+_MOST_CELLS_PER_PROCESS = 8
+
+_RELATIVE_COST: Mapping[str, float] = MappingProxyType({
+    "libx264": 1.0,
+    "libx265": 2.0,
+    "libsvtav1": 1.5,
+    "libvpx-vp9": 3.0,
+    "libvvenc": 6.0,
+    "libaom-av1": 8.0,
+})  # fmt: skip
+"""CPU time of a cell against libx264's, roughly, scoring included: it only decides what starts first."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSource:
+    """A probed source with its name and source group."""
+
+    name: str
+    group: str
+    video: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One (source, encoder, preset, quality), with the hash of everything that decides its numbers."""
+
+    identity: str
+    source: NamedSource
+    settings: EncodeSettings
+
+
+@dataclass(frozen=True, slots=True)
+class CellGroup:
+    """Cells of one source, encoder and preset, encoded and scored by one process and stored in one file."""
+
+    cells: tuple[Cell, ...]
+
+    @property
+    def source(self) -> NamedSource:
+        """The source that all the cells share."""
+        return self.cells[0].source
+
+    @property
+    def key(self) -> str:
+        """Names the group's files: the first 16 hexadecimal digits of a hash of its cells' identities."""
+        return hashlib.sha256("\n".join(cell.identity for cell in self.cells).encode()).hexdigest()[:16]
+
+    @property
+    def cost(self) -> float:
+        """What the group costs against others: pixels encoded, weighted by how slow the encoder is."""
+        video = self.source.video
+        weight = _RELATIVE_COST.get(self.cells[0].settings.encoder.name, 1.0)
+        return weight * video.width * video.height * video.frames * len(self.cells)
+
+    def label(self) -> str:
+        """Return how a person would name it."""
+        first = self.cells[0].settings
+        values = ",".join(str(cell.settings.quality) for cell in self.cells)
+        return f"{self.source.name} {first.encoder.name} {first.preset} {values}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What is to be built: every source with every encode settings, measured one way."""
+
+    sources: tuple[NamedSource, ...]
+    settings: tuple[EncodeSettings, ...]
+    scoring: Scoring
+
+
+def default_qualities(encoder: Encoder, count: int = SWEEP_LENGTH) -> tuple[int, ...]:
+    """Return ``count`` quality values from good to bad that span what real footage makes of the encoder's scale."""
+    scale = encoder.quality
+    if encoder.name in _SWEEP_ENDS:
+        best, worst = _SWEEP_ENDS[encoder.name]
+    else:
+        values = list(scale.from_worst_to_best())
+        worst, best = (values[round(share * (len(values) - 1))] for share in _SWEEP_SHARE)
+    steps = max(count - 1, 1)
+    return tuple(dict.fromkeys(scale.nearest(best + (worst - best) * step / steps) for step in range(count)))
+
+
+def cell_identity(
+    source: Source, settings: EncodeSettings, scoring: Scoring, ffmpeg: Ffmpeg, availability: Availability
+) -> str:
+    """Return the hash of everything that decides a cell's numbers: 16 hexadecimal digits.
+
+    It covers the source's content, the encoder with its build, preset, quality, thread count and extra arguments, the
+    ffmpeg build, the teacher and the feature sets. It does not cover where files are, or when it was run.
+    """
+    facts = {
+        "source": source.sha256,
+        "encoder": settings.encoder.name,
+        "encoder_version": availability.version,
+        "arguments": settings.arguments(),
+        "ffmpeg": [ffmpeg.version, ffmpeg.build],
+        "teacher": scoring.teacher,
+        "feature_sets": [each.name for each in scoring.feature_sets],
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def plan_cells(sweep: Sweep, ffmpeg: Ffmpeg, availabilities: Mapping[str, Availability]) -> list[Cell]:
+    """Return every cell of a sweep, by source and then in the order of its settings; equal cells once."""
+    cells = {}
+    for source in sweep.sources:
+        for settings in sweep.settings:
+            found = availabilities[settings.encoder.name]
+            identity = cell_identity(source.video, settings, sweep.scoring, ffmpeg, found)
+            cells.setdefault(identity, Cell(identity, source, settings))
+    return list(cells.values())
+
+
+def group_cells(cells: Iterable[Cell], finished: Collection[str]) -> list[CellGroup]:
+    """Return the cells that are not finished as groups, the longest first.
+
+    How a group is cut depends on the whole plan and not on what is finished, so that an interrupted build ends
+    with the same files as one that was not.
+    """
+    together: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in cells:
+        key = (cell.source.name, cell.settings.encoder.name, cell.settings.preset)
+        together.setdefault(key, []).append(cell)
+    groups = []
+    for members in together.values():
+        for part in _chunks(members, _cells_per_process(members[0].source.video)):
+            unfinished = tuple(cell for cell in part if cell.identity not in finished)
+            if unfinished:
+                groups.append(CellGroup(unfinished))
+    return sorted(groups, key=lambda group: (-group.cost, group.key))
+
+
+def _cells_per_process(video: Source) -> int:
+    return min(max(_PIXELS_PER_PROCESS // (video.width * video.height), 1), _MOST_CELLS_PER_PROCESS)
+
+
+def _chunks(cells: Sequence[Cell], size: int) -> list[Sequence[Cell]]:
+    return [cells[start : start + size] for start in range(0, len(cells), size)]
