@@ -136,7 +136,7 @@ def cell_identity(
 
 def plan_cells(sweep: Sweep, ffmpeg: Ffmpeg, availabilities: Mapping[str, Availability]) -> list[Cell]:
     """Return every cell of a sweep, by source and then in the order of its settings; equal cells once."""
-    cells = {}
+    cells: dict[str, Cell] = {}
     for source in sweep.sources:
         for settings in sweep.settings:
             found = availabilities[settings.encoder.name]

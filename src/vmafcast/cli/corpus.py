@@ -1,0 +1,136 @@
+"""``vmafcast corpus``: build, describe, samples."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from vmafcast.cli.options import ffmpeg_option, json_option, scoped_values, whole_numbers
+
+_FOLDER = click.Path(path_type=Path)
+
+
+@click.group()
+def corpus() -> None:
+    """Build and describe corpora: sources, encoded and scored, per frame and per encode."""
+
+
+@corpus.command()
+@click.argument("sources", nargs=-1, required=True, type=_FOLDER)
+@click.option("--encoder", "encoders", multiple=True, required=True, help="An encoder; repeat for several.")
+@click.option(
+    "--quality", "qualities", multiple=True, metavar="LIST",
+    help="Quality values, 23,28 for all encoders or libx264=23,28 for one [default: 7 over its useful range].",
+)  # fmt: skip
+@click.option("--preset", "presets", multiple=True, metavar="LIST", help="Presets, medium,fast or libx264=medium,fast.")
+@click.option(
+    "--out", "folder", required=True, type=_FOLDER, help="The corpus; what is finished there is not run again."
+)
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of each encoder.")
+@click.option("--processes", type=click.IntRange(min=1), help="ffmpeg processes at once [default: one for each core].")
+@click.option("--teacher", default="vmaf_v0.6.1", show_default=True, help="The metric model that is predicted.")
+@json_option
+@ffmpeg_option
+def build(  # one parameter for each option
+    sources: tuple[Path, ...],
+    encoders: tuple[str, ...],
+    qualities: tuple[str, ...],
+    presets: tuple[str, ...],
+    folder: Path,
+    threads: int,
+    processes: int | None,
+    teacher: str,
+    ffmpeg_path: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Encode SOURCES with every encoder, preset and quality, and score every encode against its source.
+
+    SOURCES are videos, or folders of videos; a folder's MANIFEST.csv names the source groups. Interrupt it and run the
+    same command again: it goes on where it was.
+    """
+    from vmafcast.cli.console import Console, TerminalProgress
+    from vmafcast.common.errors import VmafcastError
+    from vmafcast.corpus.build import build_corpus
+    from vmafcast.corpus.store import CorpusStore
+    from vmafcast.encoders.catalogue import get_encoder
+    from vmafcast.media.ffmpeg import find_ffmpeg
+    from vmafcast.workflows.sweep import EncoderSweep, make_sweep
+
+    console = Console(as_json=as_json)
+    names = [get_encoder(name).name for name in encoders]
+    wanted = [
+        EncoderSweep(
+            name,
+            scoped_values("--preset", presets, name, names),
+            whole_numbers("--quality", scoped_values("--quality", qualities, name, names)),
+        )
+        for name in names
+    ]
+    ffmpeg = find_ffmpeg(ffmpeg_path)
+    progress = TerminalProgress()
+    sweep = make_sweep(sources, wanted, threads=threads, teacher=teacher, progress=progress)
+    report = build_corpus(
+        CorpusStore(folder), sweep, ffmpeg, processes=processes or os.cpu_count() or 1, progress=progress
+    )
+    for each in report.set_aside:
+        source, label = each.cell.source.name, each.cell.settings.label()
+        console.emit("set_aside", source=source, settings=label, reason=each.reason)
+        console.hint(f"set aside: {source} {label}: {each.reason}")
+    console.emit(
+        "done", corpus=str(folder), planned=report.planned, already_finished=report.already_finished,
+        built=report.built, set_aside=len(report.set_aside), cpu_seconds=round(report.cpu_seconds, 3),
+    )  # fmt: skip
+    console.show(
+        f"{folder}: {report.planned} cells of {len(sweep.sources)} sources; {report.already_finished} were finished, "
+        f"{report.built} are new ({report.cpu_seconds:,.0f} CPU s), {len(report.set_aside)} set aside"
+    )
+    if report.set_aside:
+        raise VmafcastError(f"{len(report.set_aside)} cells could not be made; everything else is in {folder}")
+
+
+@corpus.command()
+@click.argument("folder", type=_FOLDER)
+@json_option
+def describe(folder: Path, *, as_json: bool) -> None:
+    """Show what is in the corpus at FOLDER."""
+    from dataclasses import asdict
+
+    from vmafcast.cli.console import Console
+    from vmafcast.corpus.describe import describe_corpus
+    from vmafcast.corpus.store import CorpusStore
+
+    console = Console(as_json=as_json)
+    summary = describe_corpus(CorpusStore(folder))
+    console.emit("corpus", **asdict(summary))
+    rows = [
+        [
+            e.encoder, e.preset, " ".join(map(str, e.qualities)), e.cells, e.sources, e.vmaf_min, e.vmaf_median,
+            e.vmaf_max, e.kbps_median, e.cpu_seconds,
+        ]
+        for e in summary.encoders
+    ]  # fmt: skip
+    columns = ["encoder", "preset", "qualities", "cells", "sources", "VMAF min", "median", "max", "kbit/s", "CPU s"]
+    console.table(str(folder), columns, rows, left=3)
+    console.show(
+        f"{summary.cells:,} cells, {summary.frames:,} frames, {summary.sources} sources in {summary.source_groups} "
+        f"source groups; teacher {', '.join(summary.teachers)}; ffmpeg {', '.join(summary.ffmpeg_versions)}; "
+        f"{'complete' if summary.complete else 'not every source has every setting'}; "
+        f"{summary.bytes_on_disk / 1e6:,.1f} MB; sha256 {summary.sha256[:16]}…"
+    )
+
+
+@corpus.command()
+@click.argument("folder", type=_FOLDER)
+@json_option
+def samples(folder: Path, *, as_json: bool) -> None:
+    """Generate sample sources into FOLDER: footage made from numbers, the same bytes every time."""
+    from vmafcast.cli.console import Console, TerminalProgress
+    from vmafcast.corpus.samples.generate import generate_samples
+
+    console = Console(as_json=as_json)
+    paths = generate_samples(folder, progress=TerminalProgress())
+    console.emit("done", folder=str(folder), files=[path.name for path in paths])
+    console.show(f"{folder}: {len(paths)} sources and their MANIFEST.csv")

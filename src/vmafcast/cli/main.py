@@ -1,0 +1,103 @@
+"""The command ``vmafcast``: finds the subcommand, runs it, and turns errors into one clear line and an exit code.
+
+Nothing heavy is imported before a subcommand runs: ``vmafcast --help`` must answer at once.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from types import FrameType, MappingProxyType
+
+import click
+
+from vmafcast.common.errors import FfmpegError, VmafcastError
+
+INTERRUPTED = 130
+
+_COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType({
+    "corpus": ("vmafcast.cli.corpus:corpus", "Build and describe corpora of encodes with their VMAF."),
+    "demo": ("vmafcast.cli.demo:demo", "Run the whole line on generated footage, in minutes."),
+    "encoders": ("vmafcast.cli.encoders:encoders", "Show every encoder: known, built in, works here."),
+    "predict": ("vmafcast.cli.predict:predict", "Predict the VMAF of a distorted video with the champion."),
+    "registry": ("vmafcast.cli.registry:registry", "List, verify and roll back models."),
+    "ship": ("vmafcast.cli.train:ship", "Judge a trained model and promote it if the gate passes."),
+    "train": ("vmafcast.cli.train:train", "Train a recipe on a corpus, with leave-one-source-out scores."),
+    "tune": ("vmafcast.cli.tune:tune", "Find the cheapest quality value that meets a VMAF target."),
+})  # fmt: skip
+
+
+class _LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="vmafcast", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Predict VMAF: from cheap measurements, and before anything is encoded.
+
+    Exit codes: 0 ok, 1 failed, 2 usage, 3 refused by a gate, 4 integrity, 130 interrupted.
+    """
+
+
+def main() -> None:
+    """Run the command line; the entry point of the package."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        cli.main(standalone_mode=False)
+    except VmafcastError as error:
+        _say(error)
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.ClickException as error:
+        if "--json" in sys.argv:
+            _json_error(error.format_message(), error.exit_code)
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; what was finished is kept", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
+        sys.exit(1)
+
+
+def _say(error: VmafcastError) -> None:
+    if "--json" in sys.argv:
+        _json_error(error.message if isinstance(error, FfmpegError) else str(error), error.exit_code)
+    click.echo(f"error: {error}", err=True)
+
+
+def _json_error(message: str, exit_code: int) -> None:
+    click.echo(json.dumps({"type": "error", "message": message, "exit_code": exit_code}, ensure_ascii=False))
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    """Treat a request to terminate as Ctrl-C, so that children end and temporaries go."""
+    del signum, frame
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()
