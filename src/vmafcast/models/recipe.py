@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from vmafcast.common.documents import Document
 from vmafcast.common.errors import RequestError
+from vmafcast.encoders.vocabulary import VOCABULARIES
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -74,6 +75,10 @@ class Recipe(Document):
         Learn the score with the training rows' mean taken off and divided by their deviation.
     censored_loss
         Do not blame a prediction beyond the end of ``output_range`` at which the teacher was clipped.
+    range_margin
+        How far beyond the training rows a feature is believed, as a share of their range; what lies further
+        out is taken for the end of that. Black-and-white film has a chroma PSNR that no film in colour has,
+        and an unheld network was 36 VMAF off on it. None holds nothing.
     unknown_share
         The share of training rows whose encoder one-hot is replaced by zeros, which trains "unknown".
     unset_share
@@ -97,7 +102,8 @@ class Recipe(Document):
     batch_size: Annotated[int, Field(ge=1)] = 256
     frame_stride: Annotated[int, Field(ge=1)] = 8
     standardise_target: bool = True
-    censored_loss: bool = False
+    censored_loss: bool = True
+    range_margin: Annotated[float, Field(ge=0)] | None = 0.1
     unknown_share: Share = 0.0
     unset_share: Share = 0.0
 
@@ -109,6 +115,11 @@ class Recipe(Document):
             raise ValueError("output_range must run from the lower to the higher score")
         if self.unknown_share + self.unset_share >= 1:
             raise ValueError("unknown_share and unset_share leave no row with its encoder")
+        if self.vocabulary is not None:
+            if self.vocabulary not in VOCABULARIES:
+                raise ValueError(f"vocabulary must be one of {', '.join(VOCABULARIES)}")
+            if VOCABULARIES[self.vocabulary].unknown_slot is not None:
+                raise ValueError("a new model says unknown by zeros; take a vocabulary without that slot")
         if self.vocabulary is None and (self.unknown_share or self.unset_share):
             raise ValueError("a codec-blind recipe has no codec block to leave out")
         return self
@@ -128,10 +139,19 @@ def _derive(base: Recipe, **changes: object) -> Recipe:
     return Recipe.model_validate({**base.model_dump(), **changes})
 
 
-_V1 = Recipe(name="fr_regressor_v1", feature_order=CANONICAL6, teacher="vmaf_v0.6.1")
+# The teacher is a known function of these six, so small batches and a high peak rate, which follow every bend
+# of it, are right: leave-one-source-out RMSE 0.12 instead of 0.55 with the defaults (39 source groups).
+_V1 = Recipe(
+    name="fr_regressor_v1",
+    feature_order=CANONICAL6,
+    teacher="vmaf_v0.6.1",
+    batch_size=64,
+    learning_rate=0.01,
+)
 _V3 = _derive(_V1, name="fr_regressor_v3", vocabulary="v3", unknown_share=0.1, unset_share=0.05)
 _V4 = _derive(_V3, name="fr_regressor_v4", vocabulary="v4")
-_LITE = _derive(_V4, name="fr_regressor_lite", feature_order=LITE)
+# Here no function is to be met exactly, and the same training follows the noise of the training sources.
+_LITE = _derive(_V4, name="fr_regressor_lite", feature_order=LITE, batch_size=256, learning_rate=3e-3)
 
 # The published training of the regressors whose scores are the figures to beat: raw targets, every frame,
 # torch's Adam with its coupled L2, no unknown rows. Kept as data, so that old and new differ by a name.
@@ -145,6 +165,8 @@ _PUBLISHED: dict[str, object] = {
     "batch_size": 32,
     "frame_stride": 1,
     "standardise_target": False,
+    "censored_loss": False,
+    "range_margin": None,
     "unknown_share": 0.0,
     "unset_share": 0.0,
 }
