@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -117,12 +117,7 @@ class TrainedMembers:
                 f"[N, {width}], not {features.shape} and {block.shape}"
             )
         inputs = np.concatenate([features, block], axis=1, dtype=np.float32)
-        mean, std = input_scale(self.scalers, width)
-        target = np.array([[s.target_mean, s.target_std] for s in self.scalers], dtype=np.float32)
-        beyond = (0, width)
-        floor = np.stack([np.pad(s.floor, beyond, constant_values=-np.inf) for s in self.scalers])
-        ceiling = np.stack([np.pad(s.ceiling, beyond, constant_values=np.inf) for s in self.scalers])
-        scale = (floor, ceiling, mean, std, target)
+        scale = _scale(self.scalers, width)
         program = _prediction_program(self.recipe.activation, self.recipe.output_range)
         parts = [np.zeros((len(self), 0), dtype=np.float32)]
         at_once = _rows_at_once(len(inputs), len(self) * self.recipe.hidden)
@@ -130,7 +125,7 @@ class TrainedMembers:
             part = inputs[begin : begin + at_once]
             # Padding to a few fixed sizes keeps the number of compilations small.
             padded = np.pad(part, ((0, at_once - len(part)), (0, 0)))
-            predicted = program(self.parameters, *scale, padded)
+            predicted = program(self.parameters, scale, padded)
             parts.append(np.asarray(predicted)[:, : len(part)])
         return np.concatenate(parts, axis=1)
 
@@ -143,6 +138,30 @@ def input_scale(scalers: Sequence[Scaler], block_width: int) -> tuple[NDArray[np
     return mean, std
 
 
+class _Scale(NamedTuple):
+    """The scalers of M networks, stacked; the codec block of width B is left as it is."""
+
+    floor: NDArray[np.float32]  # [M, F + B]
+    ceiling: NDArray[np.float32]  # [M, F + B]
+    mean: NDArray[np.float32]  # [M, F + B]
+    std: NDArray[np.float32]  # [M, F + B]
+    target_mean: NDArray[np.float32]  # [M]
+    target_std: NDArray[np.float32]  # [M]
+
+
+def _scale(scalers: Sequence[Scaler], block_width: int) -> _Scale:
+    beyond = (0, block_width)
+    mean, std = input_scale(scalers, block_width)
+    return _Scale(
+        floor=np.stack([np.pad(scaler.floor, beyond, constant_values=-np.inf) for scaler in scalers]),
+        ceiling=np.stack([np.pad(scaler.ceiling, beyond, constant_values=np.inf) for scaler in scalers]),
+        mean=mean,
+        std=std,
+        target_mean=np.array([scaler.target_mean for scaler in scalers]),
+        target_std=np.array([scaler.target_std for scaler in scalers]),
+    )
+
+
 def _rows_at_once(rows: int, values_per_row: int) -> int:
     most = max(_FEWEST_ROWS, _VALUES_AT_ONCE // values_per_row)
     wanted = min(rows, most)
@@ -152,10 +171,10 @@ def _rows_at_once(rows: int, values_per_row: int) -> int:
 @lru_cache(maxsize=16)
 def _prediction_program(
     activation: Activation, output_range: tuple[float, float]
-) -> Callable[[Parameters, *tuple[NDArray[np.float32], ...]], jax.Array]:
-    def one(parameters: Parameters, mean: jax.Array, std: jax.Array, target: jax.Array, inputs: jax.Array) -> jax.Array:
-        scaled = (inputs - mean) / std
-        raw = forward(parameters, scaled, activation) * target[1] + target[0]
-        return jnp.clip(raw, *output_range)
+) -> Callable[[Parameters, _Scale, NDArray[np.float32]], jax.Array]:
+    def one(parameters: Parameters, scale: _Scale, inputs: jax.Array) -> jax.Array:
+        scaled = (jnp.clip(inputs, scale.floor, scale.ceiling) - scale.mean) / scale.std
+        raw = forward(parameters, scaled, activation)
+        return jnp.clip(raw * scale.target_std + scale.target_mean, *output_range)
 
-    return jax.jit(jax.vmap(one, in_axes=(0, 0, 0, 0, 0, 0, None)))
+    return jax.jit(jax.vmap(one, in_axes=(0, 0, None)))
