@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict, Field
+
 from vmafcast.common.documents import Document
 from vmafcast.common.files import sha256_file
 
@@ -45,7 +47,9 @@ class FileFact(Document):
 class RunProvenance(Document):
     """How a report came about. Times are UTC; the host is described by facts without names."""
 
-    schema: str = "vmafcast/run-provenance/1"  # type: ignore[assignment]  # shadows a deprecated pydantic method
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    form: str = Field(default="vmafcast/run-provenance/1", alias="schema")
     entrypoint: str
     argv: list[str]
     args: dict[str, Any]

@@ -1,0 +1,1 @@
+"""Benchmarks: ratios against named baselines, each measured in one run (`make bench`)."""
