@@ -1,0 +1,219 @@
+"""Serving a frame regressor: an ONNX file and its sidecar, and nothing of what trained it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import onnxruntime
+
+from vmafcast.common.errors import DataError, IntegrityError, RequestError
+from vmafcast.common.files import sha256_bytes
+from vmafcast.encoders.vocabulary import Vocabulary
+from vmafcast.models.design import SETTINGS, CodecFacts, build_design
+from vmafcast.models.sidecar import read_sidecar, sidecar_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from vmafcast.models.sidecar import Sidecar
+
+_ROUNDING = 1e-6
+"""How far beyond the training range, as a share of it, is still rounding and no extrapolation."""
+
+_ONLY_FATAL = 4
+"""onnxruntime's log level: what goes wrong is raised, and need not be printed as well."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a model says.
+
+    Attributes
+    ----------
+    vmaf
+        float32 [N], within the teacher's range.
+    warnings
+        What the reader of the scores should know, each said once for all rows.
+    """
+
+    vmaf: NDArray[np.float32]
+    warnings: tuple[str, ...]
+
+
+class FrameModel:
+    """A frame regressor that is ready to predict. Made by :meth:`load`.
+
+    Parameters
+    ----------
+    session
+        The running graph.
+    sidecar
+        What the graph is.
+    """
+
+    def __init__(self, session: onnxruntime.InferenceSession, sidecar: Sidecar) -> None:
+        self._session = session
+        self.sidecar = sidecar
+        version = sidecar.encoder_vocab_version or 0
+        self._vocabulary = Vocabulary(f"v{version}", version, sidecar.encoder_vocab) if sidecar.codec_aware else None
+
+    @classmethod
+    def load(cls, onnx_path: Path, sidecar: Sidecar | None = None, *, threads: int = 1) -> Self:
+        """Load the model at ``onnx_path``.
+
+        Parameters
+        ----------
+        sidecar
+            What is known of it; None reads ``<model>.json`` beside it.
+        threads
+            How many threads one prediction may use.
+
+        Raises
+        ------
+        RequestError
+            The model file cannot be read.
+        IntegrityError
+            Its bytes are not those that the sidecar was written for.
+        DataError
+            The sidecar is not one, the model cannot be run, or the two disagree.
+        """
+        known = read_sidecar(sidecar_path(onnx_path)) if sidecar is None else sidecar
+        try:
+            data = onnx_path.read_bytes()
+        except OSError as error:
+            raise RequestError(f"cannot read the model {onnx_path}: {error.strerror}") from error
+        found = sha256_bytes(data)
+        if found != known.sha256:
+            raise IntegrityError(
+                f"{onnx_path} has the SHA-256 {found}, and its sidecar was written for {known.sha256}; "
+                "restore the file from the registry, or export it again"
+            )
+        # The bytes that were hashed are the bytes that run: the file is not opened a second time.
+        session = open_session(data, str(onnx_path), threads=threads)
+        names = (
+            tuple(each.name for each in session.get_inputs()),
+            tuple(each.name for each in session.get_outputs()),
+        )
+        if names != (known.input_names, known.output_names):
+            raise DataError(
+                f"{onnx_path} has the inputs {names[0]} and outputs {names[1]}, which is not what its sidecar says"
+            )
+        return cls(session, known)
+
+    def predict(
+        self,
+        features: ArrayLike,
+        encoders: Sequence[str] | None = None,
+        preset_norm: ArrayLike | None = None,
+        crf_norm: ArrayLike | None = None,
+        *,
+        feature_names: Sequence[str] | None = None,
+    ) -> Prediction:
+        """Predict the teacher's score of N frames.
+
+        Parameters
+        ----------
+        features
+            [N, F], finite; N may be 0.
+        encoders
+            N encoder names, or None when the encoder is not known: the model then goes by the features
+            alone, for which it was trained too. A codec-blind model does not look at them.
+        preset_norm, crf_norm
+            The settings in [0, 1]: N values or one for all. Required with ``encoders``.
+        feature_names
+            The columns of ``features``; None when they are the model's own, in its order.
+
+        Raises
+        ------
+        DataError
+            A column is missing, the width is wrong or a value is not finite.
+        RequestError
+            A setting is missing or lies outside [0, 1].
+        """
+        side = self.sidecar
+        codec = None
+        if encoders is not None and self._vocabulary is not None:
+            if preset_norm is None or crf_norm is None:
+                raise RequestError(f"{side.id} takes preset_norm and crf_norm with the encoder; give both")
+            codec = CodecFacts(encoders, preset_norm, crf_norm)
+        design = build_design(
+            side.feature_order,
+            side.feature_order if feature_names is None else feature_names,
+            features,
+            self._vocabulary,
+            codec,
+            side.trained_slots,
+        )
+        feed = {side.input_names[0]: design.features}
+        warnings = self._unknown_encoders(codec)
+        if side.codec_aware:
+            feed[side.input_names[1]] = design.block
+        settings = design.block[:, -len(SETTINGS) :] if codec is not None else None
+        warnings += self._outside(design.features, settings)
+        scores = self._session.run([side.output_names[0]], feed)[0]
+        return Prediction(np.asarray(scores, dtype=np.float32), tuple(warnings))
+
+    def _unknown_encoders(self, codec: CodecFacts | None) -> list[str]:
+        if codec is None or self._vocabulary is None:
+            return []
+        warnings = []
+        for name in dict.fromkeys(str(name) for name in codec.encoders):
+            if not self._vocabulary.holds(name, self.sidecar.trained_slots):
+                why = "was not trained with" if self._vocabulary.holds(name) else "does not hold"
+                warnings.append(f"{self.sidecar.id} {why} the encoder {name}; it is scored as an unknown encoder")
+        return warnings
+
+    def _outside(self, features: NDArray[np.float32], settings: NDArray[np.float32] | None) -> list[str]:
+        side = self.sidecar
+        checked = [
+            (name, features[:, column], side.feature_min[column], side.feature_max[column])
+            for column, name in enumerate(side.feature_order)
+        ]
+        if settings is not None:
+            ranges = (side.preset_norm_range, side.crf_norm_range)
+            checked += [
+                (name, settings[:, column], *limits)
+                for column, (name, limits) in enumerate(zip(SETTINGS, ranges, strict=True))
+                if limits is not None
+            ]
+        beyond = []
+        for name, values, low, high in checked:
+            slack = _ROUNDING * max(high - low, abs(high), abs(low))
+            count = int(((values < low - slack) | (values > high + slack)).sum())
+            if count:
+                beyond.append(f"{name} ({count} of {len(values)} rows, trained on {low:.4g} to {high:.4g})")
+        if not beyond:
+            return []
+        return [f"{side.id} was not trained on such values and extrapolates: {', '.join(beyond)}"]
+
+
+def open_session(data: bytes, shown_as: str, *, threads: int = 1) -> onnxruntime.InferenceSession:
+    """Return a session over the bytes of a model.
+
+    From bytes, onnxruntime has no folder to look for further files in, so weights outside the file are
+    refused rather than followed.
+
+    Parameters
+    ----------
+    shown_as
+        What to call the model in an error.
+
+    Raises
+    ------
+    DataError
+        The bytes are no model that can be run as a single file.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ONLY_FATAL
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no base but this one
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{shown_as} cannot be run as a single ONNX file ({reason}); export it again") from error
