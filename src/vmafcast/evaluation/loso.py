@@ -1,0 +1,319 @@
+"""Leave-one-source-out: how a recipe scores on material that it was never shown.
+
+Every fold of every seed, its codec-blind twin and the networks that may be shipped train in one program.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from vmafcast.common.documents import Document
+from vmafcast.common.errors import RequestError
+from vmafcast.common.provenance import RunProvenance
+from vmafcast.encoders.vocabulary import VOCABULARIES
+from vmafcast.evaluation.folds import Fold, leave_one_source_out
+from vmafcast.evaluation.scores import bootstrap_mean, mae, plcc, rmse, srocc
+from vmafcast.models.recipe import Recipe
+from vmafcast.models.sidecar import LosoSummary
+from vmafcast.models.trained import Member, TrainedMembers
+from vmafcast.models.training import rows_design, train_members
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from vmafcast.common.progress import Progress
+    from vmafcast.models.rows import Rows
+
+INTERVAL_LEVEL: Final = 0.95
+
+
+class CorpusFacts(Document):
+    """What was learnt from: where it lies, its digest, and how many rows and source groups it holds."""
+
+    path: str
+    sha256: str | None
+    rows: int
+    source_groups: int
+
+
+class FoldScore(Document):
+    """How one held-out source group was predicted.
+
+    Attributes
+    ----------
+    held_out
+        The source group, or several joined by ``+``.
+    n_train, n_val
+        Rows that were learnt from, after the frame stride, and rows that were judged: all of the group's.
+    plcc, srocc
+        Correlations in [-1, 1]; None where the prediction or the target is constant.
+    rmse, mae
+        In the teacher's units.
+    blind_plcc, blind_srocc, blind_rmse
+        The same of the codec-blind twin; None where none was trained.
+    """
+
+    held_out: str
+    n_train: int
+    n_val: int
+    plcc: float | None
+    srocc: float | None
+    rmse: float
+    mae: float
+    blind_plcc: float | None = None
+    blind_srocc: float | None = None
+    blind_rmse: float | None = None
+
+
+class LosoReport(Document):
+    """The document ``loso_seed{N}.json``: one seed's leave-one-source-out.
+
+    Attributes
+    ----------
+    mean_plcc, std_plcc, min_plcc, max_plcc, mean_srocc
+        Over the folds, std with ddof 1; None where a fold has no correlation, because a mean over the
+        others would hide it.
+    mean_plcc_interval, interval_level
+        The bootstrap interval of ``mean_plcc`` over source groups.
+    num_codecs
+        The width of the codec block, 0 where there is none.
+    lr
+        The recipe's learning rate.
+    """
+
+    schema_version: Literal[1] = 1
+    seed: int
+    corpus: CorpusFacts
+    n_folds: int
+    folds: tuple[FoldScore, ...]
+    mean_plcc: float | None
+    std_plcc: float | None
+    min_plcc: float | None
+    max_plcc: float | None
+    mean_srocc: float | None
+    mean_rmse: float
+    mean_plcc_interval: tuple[float, float] | None
+    interval_level: float
+    blind_mean_plcc: float | None
+    blind_mean_rmse: float | None
+    epochs: int
+    batch_size: int
+    lr: float
+    weight_decay: float
+    num_codecs: int
+    encoder_vocab_version: int | None
+    wall_time_s: float
+    recipe: Recipe
+    run_provenance: RunProvenance | None
+
+
+@dataclass(frozen=True, eq=False)
+class LosoResult:
+    """What an evaluation found.
+
+    Attributes
+    ----------
+    recipe
+        What was evaluated.
+    folds, seeds
+        K folds and S seeds.
+    scores
+        For each seed, for each fold.
+    predictions
+        float32 [S, N]: what each row was predicted to be by the network that held it out; NaN where no
+        fold holds the row out.
+    blind_predictions
+        The same of the codec-blind twins; None where none were trained.
+    final
+        The networks of ``final_seeds``, trained on all rows; None where none were asked for.
+    wall_time_s
+        Seconds that training and scoring took together.
+    """
+
+    recipe: Recipe
+    folds: tuple[Fold, ...]
+    seeds: tuple[int, ...]
+    scores: tuple[tuple[FoldScore, ...], ...]
+    predictions: NDArray[np.float32]
+    blind_predictions: NDArray[np.float32] | None
+    final: TrainedMembers | None
+    wall_time_s: float
+
+    def report(self, seed: int, corpus: CorpusFacts, run_provenance: RunProvenance | None = None) -> LosoReport:
+        """Return the document of one seed.
+
+        Raises
+        ------
+        RequestError
+            The seed was not evaluated.
+        """
+        if seed not in self.seeds:
+            raise RequestError(f"seed {seed} was not evaluated; there are {', '.join(map(str, self.seeds))}")
+        folds = self.scores[self.seeds.index(seed)]
+        vocabulary = None if self.recipe.vocabulary is None else VOCABULARIES[self.recipe.vocabulary]
+        return LosoReport(
+            seed=seed,
+            corpus=corpus,
+            n_folds=len(folds),
+            folds=folds,
+            **_figures([folds]).model_dump(exclude={"folds", "seeds"}),
+            epochs=self.recipe.epochs,
+            batch_size=self.recipe.batch_size,
+            lr=self.recipe.learning_rate,
+            weight_decay=self.recipe.weight_decay,
+            num_codecs=vocabulary.width if vocabulary else 0,
+            encoder_vocab_version=vocabulary.version if vocabulary else None,
+            wall_time_s=self.wall_time_s,
+            recipe=self.recipe,
+            run_provenance=run_provenance,
+        )
+
+    def summary(self) -> LosoSummary:
+        """Return what a sidecar says of it: every fold's mean over the seeds, then over the folds."""
+        return _figures(self.scores).model_copy(update={"seeds": self.seeds})
+
+
+def evaluate_loso(
+    recipe: Recipe,
+    rows: Rows,
+    seeds: Sequence[int] = (0,),
+    *,
+    with_blind: bool = True,
+    final_seeds: Sequence[int] = (),
+    folds: Sequence[Fold] | None = None,
+    progress: Progress | None = None,
+) -> LosoResult:
+    """Evaluate a recipe on held-out source groups.
+
+    Parameters
+    ----------
+    recipe, rows
+        What to train, on what. The frame stride thins out what is learnt, never what is judged.
+    seeds
+        The seeds of the initial weights and the order of rows, one or more.
+    with_blind
+        Whether to train the codec-blind twin of a codec-aware recipe on the same folds too.
+    final_seeds
+        The seeds of networks to train on all rows beside the folds, for shipping.
+    folds
+        How to divide the rows; None leaves out one source group at a time.
+    progress
+        Where to report.
+
+    Raises
+    ------
+    DataError
+        There are fewer than two source groups, or the rows do not fit the recipe.
+    RequestError
+        There is no seed, or one twice.
+    """
+    for wanted in (seeds, final_seeds):
+        if len(set(wanted)) != len(wanted):
+            raise RequestError(f"a seed is given twice: {', '.join(map(str, wanted))}")
+    if not seeds:
+        raise RequestError("there is no seed to evaluate; give at least one")
+    began = time.perf_counter()
+    divided = tuple(leave_one_source_out(rows.groups) if folds is None else folds)
+    twins = (True, False) if recipe.codec_aware and with_blind else (recipe.codec_aware,)
+    members = [Member(fold.train, seed, aware) for aware in twins for seed in seeds for fold in divided]
+    everything = np.ones(len(rows), dtype=np.bool_)
+    members += [Member(everything, seed, recipe.codec_aware) for seed in final_seeds]
+    trained = train_members(recipe, rows, members, progress=progress)
+
+    held_out = _held_out(trained, rows, divided, len(twins) * len(seeds))
+    predictions, blind = held_out[: len(seeds)], held_out[len(seeds) :]
+    scores = tuple(
+        tuple(
+            _score(
+                fold,
+                rows.target,
+                trained.rows_learnt[number * len(divided) + place],
+                predictions[number],
+                blind[number] if len(blind) else None,
+            )
+            for place, fold in enumerate(divided)
+        )
+        for number in range(len(seeds))
+    )
+    shipped = range(len(members) - len(final_seeds), len(members))
+    return LosoResult(
+        recipe=recipe,
+        folds=divided,
+        seeds=tuple(seeds),
+        scores=scores,
+        predictions=predictions,
+        blind_predictions=blind if len(blind) else None,
+        final=trained.select(shipped) if final_seeds else None,
+        wall_time_s=time.perf_counter() - began,
+    )
+
+
+def _held_out(trained: TrainedMembers, rows: Rows, folds: Sequence[Fold], runs: int) -> NDArray[np.float32]:
+    """Return float32 [runs, N]: of each row, what the networks say that did not learn from it."""
+    design = rows_design(trained.recipe, rows)
+    predictions = np.full((runs, len(rows)), np.nan, dtype=np.float32)
+    for place, fold in enumerate(folds):
+        judges = trained.select(range(place, runs * len(folds), len(folds)))
+        predictions[:, fold.test] = judges.predict(design.features[fold.test], design.block[fold.test])
+    return predictions
+
+
+def _score(
+    fold: Fold,
+    target: NDArray[np.float32],
+    n_train: int,
+    predicted: NDArray[np.float32],
+    blind: NDArray[np.float32] | None,
+) -> FoldScore:
+    wanted, found = target[fold.test], predicted[fold.test]
+    unseen = None if blind is None else blind[fold.test]
+    return FoldScore(
+        held_out=fold.name,
+        n_train=n_train,
+        n_val=len(wanted),
+        plcc=plcc(found, wanted),
+        srocc=srocc(found, wanted),
+        rmse=rmse(found, wanted),
+        mae=mae(found, wanted),
+        blind_plcc=None if unseen is None else plcc(unseen, wanted),
+        blind_srocc=None if unseen is None else srocc(unseen, wanted),
+        blind_rmse=None if unseen is None else rmse(unseen, wanted),
+    )
+
+
+def _figures(scores: Sequence[Sequence[FoldScore]]) -> LosoSummary:
+    """Return means over seeds and folds; min and max are over every single one."""
+    correlations = _table([[score.plcc for score in folds] for folds in scores])
+    ranks = _table([[score.srocc for score in folds] for folds in scores])
+    blind = _table([[score.blind_plcc for score in folds] for folds in scores])
+    blind_errors = _table([[score.blind_rmse for score in folds] for folds in scores])
+    of_fold = None if correlations is None else correlations.mean(axis=0)
+    return LosoSummary(
+        folds=len(scores[0]),
+        seeds=(),
+        mean_plcc=_mean(correlations),
+        std_plcc=None if of_fold is None or of_fold.size < 2 else float(of_fold.std(ddof=1)),
+        min_plcc=None if correlations is None else float(correlations.min()),
+        max_plcc=None if correlations is None else float(correlations.max()),
+        mean_srocc=_mean(ranks),
+        mean_rmse=float(np.mean([[score.rmse for score in folds] for folds in scores])),
+        mean_plcc_interval=None if of_fold is None else bootstrap_mean(of_fold.tolist(), level=INTERVAL_LEVEL),
+        interval_level=INTERVAL_LEVEL,
+        blind_mean_plcc=_mean(blind),
+        blind_mean_rmse=_mean(blind_errors),
+    )
+
+
+def _table(values: Sequence[Sequence[float | None]]) -> NDArray[np.float64] | None:
+    if any(value is None for line in values for value in line):
+        return None
+    return np.array(values, dtype=np.float64)
+
+
+def _mean(table: NDArray[np.float64] | None) -> float | None:
+    return None if table is None else float(table.mean())
