@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -170,8 +171,9 @@ def _promised_seconds(container: InputContainer, stream: VideoStream) -> float |
         return float(stream.duration * stream.time_base)
     stated = stream.metadata.get("DURATION")
     if stated:
-        hours, minutes, seconds = stated.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        clock = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d*)?)", stated.strip())
+        if clock:
+            return int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3])
     if container.duration is not None and len(container.streams) == 1:
         return container.duration / 1_000_000  # AV_TIME_BASE
     return None
