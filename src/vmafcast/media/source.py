@@ -40,7 +40,8 @@ class Source:
     sha256
         Of the file's bytes: the content hash that enters a cell's identity.
     width, height
-        Of the coded picture, in pixels. :attr:`even_width` and :attr:`even_height` are what is encoded and scored.
+        Of the picture as it is shown, in pixels: a quarter turn in the file's metadata swaps them, as ffmpeg turns
+        the frames itself. :attr:`even_width` and :attr:`even_height` are what is encoded and scored.
     fps
         Frames per second (the container's average rate); the fresh timeline runs at this rate.
     frames
@@ -130,11 +131,13 @@ def _describe(path: Path, container: InputContainer, stream: VideoStream, frames
     rate = stream.average_rate or stream.guessed_rate or stream.base_rate
     if not rate:
         raise MediaError(f"{path} does not state a frame rate; put it into a container that does (Matroska, MP4)")
+    on_its_side = first.rotation % 180 == 90
+    width, height = (first.height, first.width) if on_its_side else (first.width, first.height)
     return Source(
         path=path.absolute(),
         sha256=sha256_file(path),
-        width=first.width,
-        height=first.height,
+        width=width,
+        height=height,
         fps=Fraction(rate),
         frames=frames,
         pixel_format=first.format.name,
