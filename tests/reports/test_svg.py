@@ -53,7 +53,7 @@ def test_shortened_text_fits(content, width):
 
 def test_what_fits_is_not_shortened():
     assert svg.shorten("libsvtav1", "legend", 100) == "libsvtav1"
-    assert svg.text_width("mmmm", "legend") > svg.text_width("llll", "legend")
+    assert svg.text_width("名前", "legend") > svg.text_width("name"[:2], "legend") > svg.text_width("ll", "legend")
 
 
 def test_a_hint_says_the_full_text_only_where_it_was_cut():

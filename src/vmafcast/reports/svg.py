@@ -7,6 +7,7 @@ from one style sheet that follows the reader's light or dark setting. The same v
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from xml.sax import saxutils
 
@@ -108,13 +109,12 @@ def marker(index: int, x: float, y: float, size: float) -> str:
 
 def text_width(content: str, style: str) -> float:
     """Return about how many pixels wide ``content`` is, rather too many than too few."""
-    units = sum(0.36 if letter in _NARROW else 0.95 if letter in _WIDE else 0.64 for letter in content)
-    return units * _SIZES[style]
+    return sum(map(_letter_width, content)) * _SIZES[style]
 
 
 def shorten(content: str, style: str, width: float) -> str:
     """Return ``content``, cut with an ellipsis where it would be wider than ``width`` pixels."""
-    content = " ".join(_NOT_XML.sub("\ufffd", content).split())
+    content = _NOT_XML.sub("\ufffd", " ".join(content.split()))
     if text_width(content, style) <= width:
         return content
     while content and text_width(content + "…", style) > width:
@@ -177,6 +177,15 @@ def document(width: float, height: float, title: str, parts: Iterable[str]) -> s
             "",
         ]
     )
+
+
+def _letter_width(letter: str) -> float:
+    """Return the width of a letter as a share of the font's size, in the widest of the fonts."""
+    if letter in _NARROW:
+        return 0.36
+    if letter in _WIDE or unicodedata.east_asian_width(letter) in "WF":
+        return 1.0
+    return 0.64
 
 
 def _style_sheet() -> str:
