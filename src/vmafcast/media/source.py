@@ -103,18 +103,14 @@ def probe(path: Path) -> Source:
         what = "is a folder" if path.is_dir() else "does not exist"
         raise RequestError(f"{path} {what}; give the path of a video file")
     with _opened(path) as (container, stream):
-        frames, seconds = _count(container, stream, path)
-        promised = _promised_seconds(container, stream)
-    if frames == 0:
+        read = _count(container, stream, path)
+        missing = _missing(container, stream, read)
+    if read.frames == 0:
         raise MediaError(f"{path} holds no video frames; give a video with at least one")
-    if promised is not None and frames > 1 and seconds < _TRUNCATED_BELOW * promised:
-        raise MediaError(
-            f"{path} is cut short: its header promises {promised:.2f} s, "
-            f"{seconds:.2f} s ({frames} frames) can be read; "
-            "fetch or make the file again"
-        )
+    if missing is not None:
+        raise MediaError(f"{path} is cut short: {missing}; fetch or make the file again")
     with _opened(path) as (container, stream):
-        return _describe(path, container, stream, frames)
+        return _describe(path, container, stream, read.frames)
 
 
 def _describe(path: Path, container: InputContainer, stream: VideoStream, frames: int) -> Source:
@@ -148,16 +144,31 @@ def _describe(path: Path, container: InputContainer, stream: VideoStream, frames
     )
 
 
-def _count(container: InputContainer, stream: VideoStream, path: Path) -> tuple[int, float]:
-    """Return how many packets with a frame the stream has, and how many seconds they span."""
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What reading every packet of a stream found; ``packets`` counts those that an edit list hides as well."""
+
+    frames: int
+    packets: int
+    seconds: float
+    last_is_whole: bool
+
+
+def _count(container: InputContainer, stream: VideoStream, path: Path) -> _Read:
+    """Count the packets with a frame, and find out how many seconds they span."""
     import av
 
-    frames = 0
+    frames = packets = 0
     first: float | None = None
     last = 0.0
+    whole = True
     try:
         for packet in container.demux(stream):
-            if packet.size == 0 or packet.is_discard:
+            if packet.size == 0:
+                continue
+            packets += 1
+            whole = not packet.is_corrupt
+            if packet.is_discard:
                 continue
             frames += 1
             if packet.pts is not None and packet.time_base is not None:
@@ -166,7 +177,19 @@ def _count(container: InputContainer, stream: VideoStream, path: Path) -> tuple[
                 last = max(last, begin + float((packet.duration or 0) * packet.time_base))
     except av.FFmpegError as error:
         raise MediaError(f"{path} cannot be read to its end ({error}); fetch or make the file again") from error
-    return frames, last - (first or 0.0)
+    return _Read(frames, packets, last - (first or 0.0), whole)
+
+
+def _missing(container: InputContainer, stream: VideoStream, read: _Read) -> str | None:
+    """Return what a file that was cut short lacks, None where it lacks nothing."""
+    if not read.last_is_whole:
+        return "its last packet is not whole"
+    if "mp4" in container.format.name and read.packets < stream.frames:  # the index of an MP4 holds every frame
+        return f"its index holds {stream.frames} frames, {read.packets} can be read"
+    promised = _promised_seconds(container, stream)
+    if promised is not None and read.frames > 1 and read.seconds < _TRUNCATED_BELOW * promised:
+        return f"its header promises {promised:.2f} s, {read.seconds:.2f} s ({read.frames} frames) can be read"
+    return None
 
 
 def _promised_seconds(container: InputContainer, stream: VideoStream) -> float | None:
