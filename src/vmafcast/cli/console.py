@@ -31,7 +31,7 @@ class Console:
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
 
-    def emit(self, kind: str, **fields: Any) -> None:  # noqa: ANN401  # a JSON line holds any JSON value
+    def emit(self, kind: str, /, **fields: Any) -> None:  # noqa: ANN401  # a JSON line holds any JSON value
         """Write one JSON line of the type ``kind``; nothing where the output is for people."""
         if self.as_json:
             sys.stdout.write(json.dumps({"type": kind, **fields}, ensure_ascii=False, allow_nan=False) + "\n")
@@ -43,7 +43,7 @@ class Console:
             from rich.console import Console as RichConsole
 
             width = None if sys.stdout.isatty() else _WIDTH_OF_A_FILE
-            RichConsole(highlight=False, width=width).print(*what)
+            RichConsole(highlight=False, width=width).print(*what, sep="\n")
 
     def hint(self, text: str) -> None:
         """Say something on standard error, whoever reads the output."""

@@ -6,6 +6,7 @@ Nothing heavy is imported before a subcommand runs: ``vmafcast --help`` must ans
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -80,6 +81,11 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
+        sys.exit(1)
+    except Exception as error:  # a mistake of ours: said in a line, in full where asked for
+        if os.environ.get("VMAFCAST_TRACEBACK"):
+            raise
+        _say(VmafcastError(f"{type(error).__name__}: {error}; this is a bug: set VMAFCAST_TRACEBACK=1 and report it"))
         sys.exit(1)
 
 

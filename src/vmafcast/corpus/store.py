@@ -1,8 +1,8 @@
 """A corpus on the disk: a folder of Parquet, two tables, one file of each for every finished cell group.
 
 ``frames/<key>.parquet`` is written first and ``encodes/<key>.parquet`` after it, each by temp, fsync and rename. A
-group is finished when its ``encodes`` file is there, so a build that is killed at any moment loses at most the groups that
-were running, and never leaves a file that cannot be read.
+group is finished when its ``encodes`` file is there, so a build that is killed at any moment loses at most the groups
+that were running, and never leaves a file that cannot be read.
 """
 
 from __future__ import annotations

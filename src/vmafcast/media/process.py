@@ -6,7 +6,6 @@ parent, so that a killed builder leaves no encoder running.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import signal
@@ -31,12 +30,18 @@ STALL_SECONDS = 120.0
 _POLL_SECONDS = 0.05
 _TAIL_LINES = 6
 _GRACE_SECONDS = 2.0
-_PR_SET_PDEATHSIG = 1
 
 _running: set[subprocess.Popen[bytes]] = set()
 _running_lock = threading.Lock()
 
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_TRAMPOLINE = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+if os.getppid() != int(sys.argv[1]):
+    os.kill(os.getpid(), signal.SIGKILL)  # the parent went before it could be watched
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+_IS_LINUX = sys.platform == "linux"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +103,13 @@ def run_ffmpeg(
     begun = time.monotonic()
     try:
         process = subprocess.Popen(
-            command,
+            (*_dying_with_parent(), *command),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
             env=os.environ | {"SVT_LOG": "1"},  # SVT-AV1 prints a banner past ffmpeg's own log level; errors only
-            # One C call that takes no lock, looked up beforehand: safe between fork and exec, threads or not.
-            preexec_fn=_die_with_parent if _LIBC is not None else None,  # noqa: PLW1509
         )
     except OSError as error:
         raise CapabilityError(f"cannot start {ffmpeg.path}: {error.strerror}") from error
@@ -187,10 +190,13 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
             time.sleep(_POLL_SECONDS)
 
 
-def _die_with_parent() -> None:
-    """Run in the child, between fork and exec: ask Linux to kill it when the thread that started it is gone."""
-    assert _LIBC is not None
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _dying_with_parent() -> tuple[str, ...]:
+    """Return what to put before a command so that Linux kills it when the thread that started it is gone.
+
+    A small Python asks for it and then becomes the command. Doing the same between fork and exec would need a real
+    fork, which is not safe in a program with threads.
+    """
+    return (sys.executable, "-I", "-S", "-c", _TRAMPOLINE, str(os.getpid())) if _IS_LINUX else ()
 
 
 class _Pulse:

@@ -1,0 +1,114 @@
+"""Shipping a candidate: the gate judges it, and only a pass promotes it. Else nothing changes but the verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from vmafcast.common.documents import read_document
+from vmafcast.common.errors import DataError, GateRefused
+from vmafcast.common.provenance import RunRecord
+from vmafcast.evaluation.criteria import GateOutcome
+from vmafcast.evaluation.gates import FrScores, judge_fr_v1, judge_fr_v3
+from vmafcast.evaluation.loso import LosoReport
+from vmafcast.evaluation.thresholds import FrV1Thresholds, FrV3Thresholds
+from vmafcast.evaluation.verdict import Verdict, VerdictCorpus, verdict_of, write_verdict
+from vmafcast.registry.candidate import Candidate, read_candidate
+from vmafcast.registry.entry import Entry, require_intact
+from vmafcast.registry.store import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """What came of it: the verdict, and the champion from now on (None where the gate refused)."""
+
+    verdict: Verdict
+    champion: Entry | None
+
+
+def ship(folder: Path, registry: Registry, *, description: str = "") -> Shipped:
+    """Judge the candidate in ``folder``, write the verdict beside it, and promote it if the verdict is a pass.
+
+    Raises
+    ------
+    DataError
+        The folder holds no LOSO report.
+    IntegrityError
+        The candidate's or the champion's files are not what was recorded.
+    GateRefused
+        The candidate passed but may not be served (a smoke model, say).
+    """
+    candidate = read_candidate(folder)
+    reports = read_reports(folder)
+    champion = _champion(registry, candidate.facts.id)
+    record = RunRecord("vmafcast ship", {"candidate": str(folder)})
+    record.read([folder / f"loso_seed{report.seed}.json" for report in reports])
+    thresholds = FrV3Thresholds() if reports[0].recipe.codec_aware else FrV1Thresholds()
+    outcome = judge(reports[0], _champion_rmse(champion))
+    verdict = verdict_of(
+        outcome,
+        thresholds,
+        recipe=candidate.facts.id,
+        onnx_sha256=candidate.facts.sha256,
+        loso_dir=str(folder),
+        per_seed={report.seed: report.mean_plcc for report in reports},
+        corpus=VerdictCorpus(present=True, **reports[0].corpus.model_dump()),
+        run_provenance=record.finish(),
+    )
+    write_verdict(folder, verdict)
+    if not verdict.promotes:
+        return Shipped(verdict, None)
+    return Shipped(verdict, _promote(candidate, verdict, registry, description))
+
+
+def judge(report: LosoReport, champion_rmse: dict[str, float | None] | None) -> GateOutcome:
+    """Return what the gate of a recipe's family says of its scores."""
+    scores = FrScores(
+        mean_plcc=report.mean_plcc,
+        blind_mean_plcc=report.blind_mean_plcc,
+        per_source_plcc={fold.held_out: fold.plcc for fold in report.folds},
+        per_source_rmse={fold.held_out: fold.rmse for fold in report.folds},
+    )
+    return judge_fr_v3(scores, champion_rmse) if report.recipe.codec_aware else judge_fr_v1(scores)
+
+
+def read_reports(folder: Path) -> tuple[LosoReport, ...]:
+    """Return the LOSO reports of a candidate, by seed.
+
+    Raises
+    ------
+    DataError
+        There is none, or one cannot be read.
+    """
+    reports = [read_document(path, LosoReport) for path in folder.glob("loso_seed*.json")]
+    if not reports:
+        raise DataError(f"{folder} holds no loso_seed*.json, so there is nothing to judge; train the candidate first")
+    return tuple(sorted(reports, key=lambda report: report.seed))
+
+
+def _promote(candidate: Candidate, verdict: Verdict, registry: Registry, description: str) -> Entry:
+    if candidate.facts.smoke:
+        raise GateRefused(f"{candidate.folder} is a smoke model; such a model is never served, whatever its scores")
+    return registry.promote(registry.register(candidate, description=description), verdict)
+
+
+def _champion(registry: Registry, recipe: str) -> Entry | None:
+    served = [entry for entry in registry.list() if entry.row.recipe == recipe and entry.row.status == "champion"]
+    return served[0] if served else None
+
+
+def _champion_rmse(champion: Entry | None) -> dict[str, float | None] | None:
+    """Return the champion's RMSE by source group, from the report that it was registered with."""
+    if champion is None:
+        return None
+    content = require_intact(champion)
+    names = sorted(path for path in content if Path(path).name.startswith("loso_seed"))
+    if not names:
+        return None
+    try:
+        report = LosoReport.model_validate_json(content[names[0]])
+    except ValidationError as error:
+        raise DataError(f"{champion.root / names[0]} is not a LOSO report that this version can read") from error
+    return {fold.held_out: fold.rmse for fold in report.folds}

@@ -1,0 +1,166 @@
+"""Training a recipe on a corpus: leave-one-source-out, a network on everything, and a candidate folder."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from vmafcast.common.documents import write_document
+from vmafcast.common.errors import OutputError
+from vmafcast.common.files import atomic_path
+from vmafcast.common.progress import Progress
+from vmafcast.common.provenance import RunRecord
+from vmafcast.corpus.store import CorpusStore
+from vmafcast.evaluation.loso import CorpusFacts, LosoReport, LosoResult, evaluate_loso
+from vmafcast.models.export import describe_export, export_onnx, round_trip
+from vmafcast.models.recipe import Recipe
+from vmafcast.models.rows import Rows
+from vmafcast.models.sidecar import TrainingFacts, write_sidecar
+from vmafcast.models.training import rows_design
+from vmafcast.workflows.rows import corpus_rows
+
+MODEL_NAME = "model.onnx"
+SIDECAR_NAME = "model.json"
+HELD_OUT = Path("held_out") / "predictions.parquet"
+_ROUND_TRIP_ROWS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRequest:
+    """What is to be trained.
+
+    Attributes
+    ----------
+    recipe
+        How.
+    corpus
+        On what.
+    output
+        The candidate folder: the model, its sidecar, the LOSO reports, and the held-out predictions below it.
+    seeds
+        Each is evaluated; the model that is exported is that of the first.
+    licence
+        Of the data, for the sidecar.
+    smoke
+        Marks a model that only tries the machinery; it can never be champion.
+    """
+
+    recipe: Recipe
+    corpus: Path
+    output: Path
+    seeds: tuple[int, ...] = (0,)
+    licence: str = ""
+    smoke: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training left behind, and what leave-one-source-out said of it.
+
+    Attributes
+    ----------
+    folder
+        The candidate.
+    reports
+        One for each seed.
+    round_trip_error
+        The largest difference between the exported model and the network on real rows, in VMAF.
+    """
+
+    folder: Path
+    reports: tuple[LosoReport, ...]
+    round_trip_error: float
+
+
+def train(request: TrainRequest, progress: Progress | None = None) -> Trained:
+    """Evaluate and train a recipe in one program, and write the candidate folder as a whole.
+
+    Raises
+    ------
+    DataError
+        The corpus cannot be learnt from, or the exported model does not say what the network says.
+    OutputError
+        The folder cannot be written.
+    """
+    store = CorpusStore(request.corpus)
+    rows = corpus_rows(store, request.recipe)
+    record = RunRecord("vmafcast train", {"recipe": request.recipe.name, "seeds": list(request.seeds)})
+    record.read(store.files())
+    result = evaluate_loso(request.recipe, rows, request.seeds, final_seeds=request.seeds[:1], progress=progress)
+    facts = CorpusFacts(
+        path=str(request.corpus), sha256=store.sha256(), rows=len(rows), source_groups=len(set(rows.groups.tolist()))
+    )
+    with _whole_folder(request.output) as folder:
+        error = _write_model(request, result, rows, facts, folder)
+        record.wrote([folder / MODEL_NAME])
+        provenance = record.finish()
+        reports = tuple(result.report(seed, facts, provenance) for seed in request.seeds)
+        for report in reports:
+            write_document(folder / f"loso_seed{report.seed}.json", report)
+        _write_held_out(rows, result, folder / HELD_OUT)
+    return Trained(request.output, reports, error)
+
+
+def _write_model(request: TrainRequest, result: LosoResult, rows: Rows, corpus: CorpusFacts, folder: Path) -> float:
+    assert result.final is not None
+    path = folder / MODEL_NAME
+    digest = export_onnx(result.final, 0, path)
+    design = rows_design(request.recipe, rows)
+    picked = np.linspace(0, len(rows) - 1, min(_ROUND_TRIP_ROWS, len(rows))).astype(np.intp)
+    block = design.block[picked] if request.recipe.codec_aware else None
+    error = round_trip(path, result.final, 0, design.features[picked], block)
+    names = tuple(sorted(set(rows.groups.tolist())))
+    training = TrainingFacts(
+        recipe=request.recipe,
+        dataset=request.corpus.name,
+        corpus_sha256=corpus.sha256,
+        rows=result.final.rows_learnt[0],
+        source_groups=len(names),
+        source_group_names=names,
+        seed=request.seeds[0],
+        loso=result.summary(),
+    )
+    sidecar = describe_export(result.final, 0, path, digest, training, smoke=request.smoke, licence=request.licence)
+    write_sidecar(folder / SIDECAR_NAME, sidecar)
+    return error
+
+
+def _write_held_out(rows: Rows, result: LosoResult, path: Path) -> None:
+    """Write what each row was predicted to be by networks that never saw its source group."""
+    table = pl.DataFrame({
+        "source": rows.sources.tolist(),
+        "source_group": rows.groups.tolist(),
+        "encoder": rows.encoders.tolist(),
+        "preset_norm": rows.preset_norm,
+        "crf_norm": rows.crf_norm,
+        "vmaf": rows.target,
+        **{f"seed{seed}": result.predictions[number] for number, seed in enumerate(result.seeds)},
+    })  # fmt: skip
+    with atomic_path(path) as temporary:
+        table.write_parquet(temporary, compression="zstd")
+
+
+@contextmanager
+def _whole_folder(output: Path) -> Iterator[Path]:
+    """Give an empty folder that takes the place of ``output`` when the block ends well, and vanishes when not."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=".vmafcast-candidate-", dir=output.parent))
+    except OSError as error:
+        raise OutputError(f"cannot write {output}: {error.strerror}; choose another place") from error
+    try:
+        yield made
+        made.chmod(0o755)  # mkdtemp keeps others out, and a candidate is nobody's secret
+        if output.exists():
+            shutil.rmtree(output)
+        made.replace(output)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
