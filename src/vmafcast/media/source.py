@@ -146,16 +146,20 @@ def _describe(path: Path, container: InputContainer, stream: VideoStream, frames
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What reading every packet of a stream found; ``packets`` counts those that an edit list hides as well."""
+    """What reading every packet of a stream found; ``packets`` counts those that an edit list hides as well.
+
+    ``begin`` and ``end`` are in seconds on the file's own timeline.
+    """
 
     frames: int
     packets: int
-    seconds: float
+    begin: float
+    end: float
     last_is_whole: bool
 
 
 def _count(container: InputContainer, stream: VideoStream, path: Path) -> _Read:
-    """Count the packets with a frame, and find out how many seconds they span."""
+    """Count the packets with a frame, and find out from when to when they last."""
     import av
 
     frames = packets = 0
@@ -177,7 +181,7 @@ def _count(container: InputContainer, stream: VideoStream, path: Path) -> _Read:
                 last = max(last, begin + float((packet.duration or 0) * packet.time_base))
     except av.FFmpegError as error:
         raise MediaError(f"{path} cannot be read to its end ({error}); fetch or make the file again") from error
-    return _Read(frames, packets, last - (first or 0.0), whole)
+    return _Read(frames, packets, first or 0.0, last, whole)
 
 
 def _missing(container: InputContainer, stream: VideoStream, read: _Read) -> str | None:
@@ -187,8 +191,9 @@ def _missing(container: InputContainer, stream: VideoStream, read: _Read) -> str
     if "mp4" in container.format.name and read.packets < stream.frames:  # the index of an MP4 holds every frame
         return f"its index holds {stream.frames} frames, {read.packets} can be read"
     promised = _promised_seconds(container, stream)
-    if promised is not None and read.frames > 1 and read.seconds < _TRUNCATED_BELOW * promised:
-        return f"its header promises {promised:.2f} s, {read.seconds:.2f} s ({read.frames} frames) can be read"
+    found = max(read.end - read.begin, read.end)  # Matroska counts from zero, and the video may begin later
+    if promised is not None and read.frames > 1 and found < _TRUNCATED_BELOW * promised:
+        return f"its header promises {promised:.2f} s, {found:.2f} s ({read.frames} frames) can be read"
     return None
 
 
