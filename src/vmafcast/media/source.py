@@ -201,7 +201,7 @@ def _promised_seconds(container: InputContainer, stream: VideoStream) -> float |
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     stated = stream.metadata.get("DURATION")
-    if stated:
+    if stated and "matroska" in container.format.name:  # elsewhere the tag is one that was copied with the frames
         clock = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d*)?)", stated.strip())
         if clock:
             return int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3])
