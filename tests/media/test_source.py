@@ -205,7 +205,7 @@ def test_a_file_that_is_no_video(tmp_path, content):
 def test_a_file_that_was_cut_is_refused(coded, tmp_path, name, share):
     whole = (coded / name).read_bytes()
     (tmp_path / name).write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(MediaError, match="cut short|not a video that can be read|cannot be read to its end") as caught:
+    with pytest.raises(MediaError, match=r"cut short|not a video that can be read|cannot be read to its end") as caught:
         probe(tmp_path / name)
     assert name in str(caught.value)
 
@@ -229,6 +229,19 @@ def test_a_duration_tag_that_is_none_is_passed_over(coded, tmp_path):
     assert b"about a second" in damaged
     (tmp_path / "clip.mkv").write_bytes(damaged)
     assert probe(tmp_path / "clip.mkv").frames == 30
+
+
+@pytest.mark.parametrize("name", ["late.mkv", "late.mp4", "late.ts"])
+def test_a_video_that_begins_late_is_whole(coded, run_tool, tmp_path, name):
+    """Matroska states the end on its own timeline, not the length."""
+    run_tool("-i", coded / "clip.mkv", "-c", "copy", "-output_ts_offset", "7.013", tmp_path / name)
+    assert probe(tmp_path / name).frames == 30
+
+
+def test_a_duration_that_was_copied_from_elsewhere_is_passed_over(clip, run_tool, tmp_path):
+    """ffmpeg copies the tags of the longer clip that these frames are from."""
+    run_tool("-i", clip, "-frames:v", 3, "-c:v", "rawvideo", tmp_path / "clip.nut")
+    assert probe(tmp_path / "clip.nut").frames == 3
 
 
 @pytest.mark.parametrize("name", ["sound.m4a", "sound.mkv", "sound.mp4"])
@@ -259,7 +272,7 @@ def test_a_video_without_frames(clip, run_tool, tmp_path, name):
         "rawvideo" if name.endswith(("y4m", "nut")) else "libx264",
         tmp_path / name,
     )
-    with pytest.raises(MediaError, match="no video frames|not a video|no video stream"):
+    with pytest.raises(MediaError, match=r"no video frames|not a video|no video stream"):
         probe(tmp_path / name)
 
 
@@ -277,7 +290,7 @@ PLAYLISTS = {
     "list.ffconcat": "ffconcat version 1.0\nfile '{clip}'\n",
     "list.mkv": "ffconcat version 1.0\nfile '{clip}'\n",
     "list.mpd": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period/></MPD>',
-    "list.sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+    "list.sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 33\n",
 }
 
 
