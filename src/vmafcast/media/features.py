@@ -55,7 +55,8 @@ class FeatureSet:
         The features in their order. ``psnr_*`` and ``xpsnr_*`` are in dB (libvmaf caps PSNR at 60 for 8 bit and at
         72 for 10 bit), ``ssim`` is that of luma in [-1, 1], the rest are libvmaf's, unitless.
     extractors
-        What libvmaf must be asked for beside what the teacher needs anyway.
+        What libvmaf must be asked for. What the teacher needs anyway is not computed twice; but a ``neg`` teacher
+        needs variants of its own, and without being asked libvmaf then logs no others.
     filters
         The ffmpeg filters that measure what libvmaf does not.
     """
@@ -69,7 +70,7 @@ class FeatureSet:
 CANONICAL6 = FeatureSet(
     name="canonical6",
     columns=("adm2", "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2"),
-    extractors=(),
+    extractors=("adm", "vif", "motion"),
     filters=(),
 )
 """The inputs of VMAF v0.6.1 itself, in its own order."""
@@ -77,7 +78,7 @@ CANONICAL6 = FeatureSet(
 LITE = FeatureSet(
     name="lite",
     columns=("psnr_y", "psnr_cb", "psnr_cr", "ssim", "xpsnr_y", "xpsnr_u", "xpsnr_v", "motion2"),
-    extractors=("psnr",),
+    extractors=("motion", "psnr"),
     filters=("ssim", "xpsnr"),
 )
 """Features that cost almost nothing; ``motion2`` is the source's own, since libvmaf takes it from the reference."""

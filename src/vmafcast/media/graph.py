@@ -208,7 +208,7 @@ def _score(
 
 
 def _libvmaf(scoring: Scoring, cell: int) -> str:
-    extractors = "|".join(f"name={name}" for each in scoring.feature_sets for name in each.extractors)
-    features = f":feature={extractors}" if extractors else ""
+    extractors = dict.fromkeys(name for each in scoring.feature_sets for name in each.extractors)
+    features = ":feature=" + "|".join(f"name={name}" for name in extractors) if extractors else ""
     model = f"version={scoring.teacher}\\\\:name=vmaf"
     return f"libvmaf=model={model}:n_threads={scoring.threads}:log_fmt=json:log_path=c{cell}.json{features}"
