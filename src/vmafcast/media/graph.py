@@ -2,7 +2,8 @@
 
 Alignment is by frame index, never by timestamp: whatever the containers say, both sides get a fresh timeline on
 which frame N stands at N frame durations. Names of files are fixed and relative, in a private folder, so that nothing
-of the user's has to be escaped for ffmpeg's filter language; the user's own paths appear as inputs alone.
+of the user's has to be escaped for ffmpeg's filter language; the user's own paths appear as inputs alone. The stream
+is always ``V:0``, the first that is no cover picture, as it is when probing.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def one_process(source: Source, jobs: Sequence[EncodeSettings], scoring: Scoring
     cells = range(len(jobs))
     branches = [f"[e{i}]" for i in cells] + [f"[s{i}]" for i in cells]
     arguments = [*_input(source), "-filter_complex_threads", "1"]
-    arguments += ["-filter_complex", f"[0:v:0]{_reference(source)},split={len(branches)}{''.join(branches)}"]
+    arguments += ["-filter_complex", f"[0:V:0]{_reference(source)},split={len(branches)}{''.join(branches)}"]
     for i, (job, output) in enumerate(zip(jobs, outputs, strict=True)):
         depth = pixel_format(encode_depth(source, job.encoder))
         arguments += ["-filter_complex", f"[e{i}]format={depth}[v{i}]", *_encode(i, job, output)]
@@ -125,7 +126,7 @@ def encode_only(source: Source, job: EncodeSettings, output: str) -> list[str]:
     depth = pixel_format(encode_depth(source, job.encoder))
     graphs = [
         "-filter_complex",
-        f"[0:v:0]{_reference(source)}[e0]",
+        f"[0:V:0]{_reference(source)}[e0]",
         "-filter_complex",
         f"[e0]format={depth}[v0]",
     ]
@@ -140,8 +141,8 @@ def score_only(reference: Source, distorted: Source, scoring: Scoring) -> list[s
     scale = ""
     if (distorted.width, distorted.height) != (reference.even_width, reference.even_height):
         scale = f"scale={reference.even_width}:{reference.even_height}:flags=bicubic,"
-    graph = f"[1:v:0]{_reference(reference)}[s0];"
-    graph += _score(reference, source_depth(distorted), scoring, 0, "0:v:0", "s0", before=scale)
+    graph = f"[1:V:0]{_reference(reference)}[s0];"
+    graph += _score(reference, source_depth(distorted), scoring, 0, "0:V:0", "s0", before=scale)
     return [
         *_input(distorted, rate_of=reference), *_input(reference), "-filter_complex_threads", "1",
         "-filter_complex", graph, "-map", "[o0]", "-f", "null", "-",
