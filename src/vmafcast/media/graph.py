@@ -137,12 +137,15 @@ def score_only(reference: Source, distorted: Source, scoring: Scoring) -> list[s
     """Arguments that score the video ``distorted`` against ``reference``: the second of two steps.
 
     A distorted video of another size is scaled to the reference's, bicubic, as VMAF is defined at the reference's size.
+    One of the reference's own odd size loses the same row and column as the reference instead.
     """
-    scale = ""
-    if (distorted.width, distorted.height) != (reference.even_width, reference.even_height):
-        scale = f"scale={reference.even_width}:{reference.even_height}:flags=bicubic,"
+    fit = ""
+    if (distorted.width, distorted.height) == (reference.width, reference.height):
+        fit = _even(distorted)
+    elif (distorted.width, distorted.height) != (reference.even_width, reference.even_height):
+        fit = f"scale={reference.even_width}:{reference.even_height}:flags=bicubic,"
     graph = f"[1:V:0]{_reference(reference)}[s0];"
-    graph += _score(reference, source_depth(distorted), scoring, 0, "0:V:0", "s0", before=scale)
+    graph += _score(reference, source_depth(distorted), scoring, 0, "0:V:0", "s0", before=fit)
     return [
         *_input(distorted, rate_of=reference), *_input(reference), "-filter_complex_threads", "1",
         "-filter_complex", graph, "-map", "[o0]", "-f", "null", "-",
@@ -163,13 +166,18 @@ def _timeline(source: Source) -> str:
 
 def _reference(source: Source) -> str:
     """Return the filters that make decoded frames the reference: fresh timeline, even size, 4:2:0, its own range."""
-    even = (
-        ""
-        if (source.even_width, source.even_height) == (source.width, source.height)
-        else "crop=floor(iw/2)*2:floor(ih/2)*2:0:0,"
-    )
-    colour_range = ":color_ranges=pc" if source.full_range else ""
-    return f"{_timeline(source)},{even}format=pix_fmts={pixel_format(source_depth(source))}{colour_range}"
+    form = f"format=pix_fmts={pixel_format(source_depth(source))}{_range(source)}"
+    return f"{_timeline(source)},{_even(source)}{form}"
+
+
+def _even(source: Source) -> str:
+    if (source.even_width, source.even_height) == (source.width, source.height):
+        return ""
+    return "crop=floor(iw/2)*2:floor(ih/2)*2:0:0,"
+
+
+def _range(source: Source) -> str:
+    return ":color_ranges=pc" if source.full_range else ""
 
 
 def _encode(cell: int, job: EncodeSettings, output: str) -> list[str]:
