@@ -23,10 +23,7 @@ def draw_predictions(candidate: Path, report: LosoReport, output: Path) -> None:
         for (name,), rows in table.group_by(["encoder"], maintain_order=True)
     ]
     plcc = "not defined" if report.mean_plcc is None else f"{report.mean_plcc:.5f}"
-    subtitle = (
-        f"every frame predicted by a network that never saw its source group; {report.n_folds} groups, "
-        f"{table.height:,} frames, mean PLCC {plcc}, mean RMSE {report.mean_rmse:.2f}"
-    )
+    subtitle = f"{report.n_folds} source groups, each held out; mean PLCC {plcc}, mean RMSE {report.mean_rmse:.2f} VMAF"
     write_text(
         output, scatter_svg(series, title=f"{report.recipe.name}: predicted against measured", subtitle=subtitle)
     )
