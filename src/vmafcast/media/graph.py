@@ -145,7 +145,7 @@ def score_only(reference: Source, distorted: Source, scoring: Scoring) -> list[s
     elif (distorted.width, distorted.height) != (reference.even_width, reference.even_height):
         fit = f"scale={reference.even_width}:{reference.even_height}:flags=bicubic,"
     graph = f"[1:V:0]{_reference(reference)}[s0];"
-    graph += _score(reference, source_depth(distorted), scoring, 0, "0:V:0", "s0", before=fit)
+    graph += _score(reference, source_depth(distorted), scoring, 0, "0:V:0", "s0", before=fit, colour_range=_range(distorted))
     return [
         *_input(distorted, rate_of=reference), *_input(reference), "-filter_complex_threads", "1",
         "-filter_complex", graph, "-map", "[o0]", "-f", "null", "-",
@@ -197,6 +197,7 @@ def _score(
     reference_pad: str,
     *,
     before: str = "",
+    colour_range: str = "",
 ) -> str:
     """One filter graph: distorted and reference on one timeline, in one format, through every measuring filter.
 
@@ -207,7 +208,7 @@ def _score(
     measures = [f"{name}=stats_file=c{cell}.{name}" for name in scoring.filters] + [_libvmaf(scoring, cell)]
     copies = "".join(f"[r{i}]" for i in range(len(measures)))
     parts = [
-        f"[{distorted_pad}]{_timeline(reference)},{before}format={form},{_NO_COLOUR}[d0]",
+        f"[{distorted_pad}]{_timeline(reference)},{before}format={form}{colour_range},{_NO_COLOUR}[d0]",
         f"[{reference_pad}]format={form},{_NO_COLOUR},split={len(measures)}{copies}",
     ]
     for i, measure in enumerate(measures):
