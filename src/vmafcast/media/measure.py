@@ -7,6 +7,7 @@ per cell where it cannot; both give the same numbers to the last digit: the same
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmafcast.common.errors import MediaError
+from vmafcast.common.files import atomic_path
 from vmafcast.media import graph
 from vmafcast.media.cpu import CellCpu, attribute
 from vmafcast.media.features import Column, columns_of, read_filter_stats, read_libvmaf_log
@@ -111,7 +113,8 @@ def encode_and_score(
     ffmpeg, source, jobs, scoring
         What runs, on what, how, and what is measured.
     keep
-        Where to leave each job's encode; the suffix decides the container. None: nowhere.
+        Where to leave each job's encode; the suffix decides the container. They appear when all is measured, or not at
+        all. None: nowhere.
     workdir
         The folder to make a private working folder in; the system's temporary folder when None.
     on_frame
@@ -134,14 +137,20 @@ def encode_and_score(
         A preset or quality that an encoder does not have.
     MediaError, FfmpegError
         The source cannot be decoded to its end, or an encode failed.
+    OutputError
+        A kept file or the working folder cannot be written.
     """
     ffmpeg.require_filters("libvmaf", *scoring.filters)
     for job in jobs:
         ffmpeg.require_encoder(job.encoder.name)
-    outputs = [f"c{i}.mkv" for i in range(len(jobs))] if keep is None else [f"file:{path.absolute()}" for path in keep]
     doing = f"encoding {source.path.name} with {', '.join(job.label() for job in jobs)}"
     use_loopback = supports_loopback(ffmpeg) if loopback is None else loopback
-    with private_workdir(workdir) as folder:
+    with ExitStack() as stack:
+        if keep is None:
+            outputs = [f"c{i}.mkv" for i in range(len(jobs))]
+        else:
+            outputs = [f"file:{stack.enter_context(atomic_path(path)).absolute()}" for path in keep]
+        folder = stack.enter_context(private_workdir(workdir))
         if not use_loopback:
             return [
                 _two_steps(ffmpeg, source, job, scoring, output, folder, on_frame, stall_seconds)
