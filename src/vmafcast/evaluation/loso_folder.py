@@ -25,10 +25,13 @@ class LosoFigures(ForeignDocument):
         The seed of the training.
     mean_plcc
         Mean Pearson correlation over the held-out sources, in [-1, 1]; null where a source has none.
+    blind_mean_plcc
+        The same of the codec-blind recipe on the same folds, null where it was not trained.
     """
 
     seed: Annotated[int, Field(ge=0)]
     mean_plcc: _Correlation | None
+    blind_mean_plcc: _Correlation | None = None
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,7 @@ class LosoFolder:
         """
         if self.bad:
             named = "; ".join(f"{file.name}: {file.reason}" for file in self.bad)
-            raise DataError(
-                f"{self.folder} holds reports that cannot be used ({named}); repair or remove them"
-            )
+            raise DataError(f"{self.folder} holds reports that cannot be used ({named}); repair or remove them")
         return self
 
 
