@@ -150,12 +150,12 @@ def encode_and_score(
             outputs = [f"c{i}.mkv" for i in range(len(jobs))]
         else:
             outputs = [f"file:{stack.enter_context(atomic_path(path)).absolute()}" for path in keep]
-        folder = stack.enter_context(private_workdir(workdir))
         if not use_loopback:
             return [
-                _two_steps(ffmpeg, source, job, scoring, output, folder, on_frame, stall_seconds)
+                _two_steps(ffmpeg, source, job, scoring, output, workdir, on_frame, stall_seconds)
                 for job, output in zip(jobs, outputs, strict=True)
             ]
+        folder = stack.enter_context(private_workdir(workdir))
         done = run_ffmpeg(
             ffmpeg, graph.one_process(source, jobs, scoring, outputs), folder=folder, doing=doing,
             on_frame=on_frame, stall_seconds=stall_seconds,
@@ -215,28 +215,28 @@ def _two_steps(
     job: EncodeSettings,
     scoring: Scoring,
     output: str,
-    folder: Path,
+    workdir: Path | None,
     on_frame: Callable[[int], None] | None,
     stall_seconds: float,
 ) -> ScoredEncode:
-    encoded = run_ffmpeg(
-        ffmpeg, graph.encode_only(source, job, output), folder=folder,
-        doing=f"encoding {source.path.name} with {job.label()}", on_frame=on_frame, stall_seconds=stall_seconds,
-    )  # fmt: skip
-    packets = _read_packets(folder / "c0.packets", source.frames, job)
-    distorted = probe(Path(output.removeprefix("file:")) if output.startswith("file:") else folder / output)
     doing = f"scoring {job.label()} of {source.path.name}"
-    scored = run_ffmpeg(
-        ffmpeg, graph.score_only(source, distorted, scoring), folder=folder, doing=doing,
-        stall_seconds=stall_seconds,
-    )  # fmt: skip
+    with private_workdir(workdir) as folder:  # one for each job, so that none can read what another left
+        encoded = run_ffmpeg(
+            ffmpeg, graph.encode_only(source, job, output), folder=folder,
+            doing=f"encoding {source.path.name} with {job.label()}", on_frame=on_frame, stall_seconds=stall_seconds,
+        )  # fmt: skip
+        packets = _read_packets(folder / "c0.packets", source.frames, job)
+        distorted = probe(Path(output.removeprefix("file:")) if output.startswith("file:") else folder / output)
+        scored = run_ffmpeg(
+            ffmpeg, graph.score_only(source, distorted, scoring), folder=folder, doing=doing,
+            stall_seconds=stall_seconds,
+        )  # fmt: skip
+        scores = _read_scores(folder, 0, scoring, source.frames, doing)
     encode_cpu = attribute(encoded.threads, 1)[0].encode
     return ScoredEncode(
-        settings=job,
-        packets=packets,
-        scores=_read_scores(folder, 0, scoring, source.frames, doing),
+        settings=job, packets=packets, scores=scores,
         cpu=CellCpu(encode=encode_cpu, decode=None, score=scored.cpu_seconds),
-    )
+    )  # fmt: skip
 
 
 def _read_packets(path: Path, frames: int, job: EncodeSettings) -> Packets:
