@@ -145,7 +145,9 @@ def score_only(reference: Source, distorted: Source, scoring: Scoring) -> list[s
     elif (distorted.width, distorted.height) != (reference.even_width, reference.even_height):
         fit = f"scale={reference.even_width}:{reference.even_height}:flags=bicubic,"
     graph = f"[1:V:0]{_reference(reference)}[s0];"
-    graph += _score(reference, source_depth(distorted), scoring, 0, "0:V:0", "s0", before=fit, colour_range=_range(distorted))
+    graph += _score(
+        reference, source_depth(distorted), scoring, 0, "0:V:0", "s0", before=fit, colour_range=_range(distorted)
+    )
     return [
         *_input(distorted, rate_of=reference), *_input(reference), "-filter_complex_threads", "1",
         "-filter_complex", graph, "-map", "[o0]", "-f", "null", "-",
