@@ -14,6 +14,8 @@ from vmafcast.common.errors import RequestError
 from vmafcast.encoders.encoder import Encoder
 from vmafcast.tuning.prior import VMAF_CEILING, PriorCurve, logit, prior_curve
 
+_CREEPING = 4  # measurements in a row on one side of the target
+
 Outcome = Literal["met", "met-at-the-end", "unreachable"]
 
 
@@ -63,8 +65,13 @@ class QualitySearch:
         fails, meets = self._bracket()
         if meets - fails <= 1:
             return None
-        guess = min(max(self._crossing(fails, meets), fails + 1), meets - 1)
-        return self._scale[guess]
+        guess = self._crossing(fails, meets)
+        run = self._run()
+        if run >= _CREEPING and fails < 0:
+            guess = min(guess, meets - 2 ** (run - 2))
+        elif run >= _CREEPING and meets == len(self._scale):
+            guess = max(guess, fails + 2 ** (run - 2))
+        return self._scale[min(max(guess, fails + 1), meets - 1)]
 
     @property
     def best(self) -> int | None:
@@ -100,6 +107,15 @@ class QualitySearch:
         meets = min(successes, default=len(self._scale))
         failures = [place[quality] for quality, vmaf in self.measured.items() if vmaf < self.target]
         return max((index for index in failures if index < meets), default=-1), meets
+
+    def _run(self) -> int:
+        """Return how many of the latest measurements fell on one side of the target.
+
+        While only one side of the target is known, a long run means that the prior is no guide here: the search then
+        strides ahead in doubling steps, so that a plateau cannot hold it up.
+        """
+        sides = [vmaf >= self.target for vmaf in reversed(self.measured.values())]
+        return next((count for count, side in enumerate(sides) if side != sides[0]), len(sides))
 
     def _crossing(self, fails: int, meets: int) -> int:
         """Return the lowest position at which the bent prior meets the target."""
