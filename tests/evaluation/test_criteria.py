@@ -23,9 +23,7 @@ scores = st.floats(-1.0, 1.0)
 
 
 def criterion(status="pass", value=1.0, name="mean_plcc"):
-    return Criterion(
-        name=name, status=status, value=value, threshold=0.95, comparison=">=", detail="over 9 sources"
-    )
+    return Criterion(name=name, status=status, value=value, threshold=0.95, comparison=">=", detail="over 9 sources")
 
 
 @given(bound=finite_floats)

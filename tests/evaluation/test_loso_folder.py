@@ -14,9 +14,7 @@ def put(folder, name, content):
 
 
 def test_a_foreign_report_needs_only_a_seed_and_a_mean(tmp_path):
-    put(
-        tmp_path, "loso_seed0.json", {"seed": 0, "mean_plcc": 0.9975, "git": "abc", "folds": {"odd": "shape"}}
-    )
+    put(tmp_path, "loso_seed0.json", {"seed": 0, "mean_plcc": 0.9975, "git": "abc", "folds": {"odd": "shape"}})
     read = read_loso_folder(tmp_path)
     assert read.per_seed == {0: 0.9975}
     assert read.bad == ()

@@ -54,9 +54,7 @@ class Criterion(Document):
     def _a_pass_is_a_figure_within_its_bound(self) -> Self:
         # A file that says "pass" beside a figure that does not is forged or damaged, never to be believed.
         if self.status == "pass" and not meets(self.value, self.threshold, self.comparison):
-            raise ValueError(
-                f"{self.name} says pass, but {self.value} {self.comparison} {self.threshold} is not so"
-            )
+            raise ValueError(f"{self.name} says pass, but {self.value} {self.comparison} {self.threshold} is not so")
         return self
 
 
@@ -85,9 +83,7 @@ class GateOutcome(Document):
     def _the_parts_agree(self) -> Self:
         failed = tuple(criterion.name for criterion in self.criteria if criterion.status == "fail")
         if failed != self.failing:
-            raise ValueError(
-                f"failing is {list(self.failing)}, but the criteria that failed are {list(failed)}"
-            )
+            raise ValueError(f"failing is {list(self.failing)}, but the criteria that failed are {list(failed)}")
         if self.verdict == "pass" and (failed or not self.criteria):
             raise ValueError("the verdict is pass, but its criteria do not support it")
         return self
@@ -117,9 +113,7 @@ def meets(value: float | None, threshold: float, comparison: Comparison) -> bool
     return value >= threshold if comparison == ">=" else value <= threshold
 
 
-def compare(
-    name: str, value: float | None, threshold: float, comparison: Comparison, detail: str
-) -> Criterion:
+def compare(name: str, value: float | None, threshold: float, comparison: Comparison, detail: str) -> Criterion:
     """Return the criterion comparing ``value`` with ``threshold``; an absent or non-finite value fails."""
     status: Status = "pass" if meets(value, threshold, comparison) else "fail"
     return Criterion(

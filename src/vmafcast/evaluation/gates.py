@@ -118,9 +118,7 @@ def judge_fr_v3(
     return conclude("fr-v3", criteria, ["mean_plcc"])
 
 
-def judge_ensemble(
-    per_seed: Mapping[int, float | None], thresholds: FrEnsembleThresholds | None = None
-) -> GateOutcome:
+def judge_ensemble(per_seed: Mapping[int, float | None], thresholds: FrEnsembleThresholds | None = None) -> GateOutcome:
     """Judge networks that differ by their seed alone.
 
     One seed has no spread; an ensemble of one is therefore not measurable, and no pass.
@@ -163,9 +161,7 @@ def judge_predictor(scores: PredictorScores, thresholds: PredictorThresholds | N
     if scores.source_groups < bounds.folds:
         detail = f"{scores.source_groups} source groups cannot make {bounds.folds} folds; add sources"
         criterion = _unanswered("source_groups", scores.source_groups, bounds.folds, detail)
-        return GateOutcome(
-            gate="predictor", verdict="insufficient-sources", criteria=(criterion,), failing=()
-        )
+        return GateOutcome(gate="predictor", verdict="insufficient-sources", criteria=(criterion,), failing=())
     figures = {str(index): value for index, value in enumerate(scores.fold_plcc)}
     criteria = [
         compare("folds", len(figures), bounds.folds, ">=", f"{len(figures)} folds were scored"),
@@ -208,21 +204,15 @@ def _lift(scores: FrScores, threshold: float) -> Criterion:
     return compare("lift", lift, threshold, ">=", detail)
 
 
-def _rmse_ratio(
-    scores: FrScores, champion_rmse: Mapping[str, float | None] | None, threshold: float
-) -> Criterion:
+def _rmse_ratio(scores: FrScores, champion_rmse: Mapping[str, float | None] | None, threshold: float) -> Criterion:
     if champion_rmse is None:
         return _unanswered("rmse_ratio", None, threshold, "there is no champion to compare with", "<=")
     # A source of the candidate's whose RMSE is missing is one it was scored on all the same.
     scored = set(scores.per_source_plcc) | set(scores.per_source_rmse)
-    champion = {
-        source: rmse for source, rmse in champion_rmse.items() if source in scored and rmse is not None
-    }
+    champion = {source: rmse for source, rmse in champion_rmse.items() if source in scored and rmse is not None}
     if not champion:
         return _unanswered("rmse_ratio", None, threshold, "no source was scored on both models", "<=")
-    ratios = {
-        source: _ratio(scores.per_source_rmse.get(source), rmse) for source, rmse in sorted(champion.items())
-    }
+    ratios = {source: _ratio(scores.per_source_rmse.get(source), rmse) for source, rmse in sorted(champion.items())}
     beyond = [_named(source, ratio) for source, ratio in ratios.items() if not meets(ratio, threshold, "<=")]
     known = [ratio for ratio in ratios.values() if ratio is not None]
     worst = max(known, default=None)

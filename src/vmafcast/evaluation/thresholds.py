@@ -102,9 +102,7 @@ class PredictorThresholds:
 
 
 Thresholds = FrV1Thresholds | FrV3Thresholds | FrEnsembleThresholds | PredictorThresholds
-ThresholdsT = TypeVar(
-    "ThresholdsT", FrV1Thresholds, FrV3Thresholds, FrEnsembleThresholds, PredictorThresholds
-)
+ThresholdsT = TypeVar("ThresholdsT", FrV1Thresholds, FrV3Thresholds, FrEnsembleThresholds, PredictorThresholds)
 
 
 class Override(Document):

@@ -208,9 +208,7 @@ def read_verdict(folder: Path) -> Verdict:
     return verdict
 
 
-def _gate_block(
-    outcome: GateOutcome, thresholds: Thresholds, per_seed: Mapping[int, float | None]
-) -> VerdictGate:
+def _gate_block(outcome: GateOutcome, thresholds: Thresholds, per_seed: Mapping[int, float | None]) -> VerdictGate:
     mean, spread = outcome.criterion("mean_plcc"), outcome.criterion("plcc_spread")
     every = outcome.criterion("per_seed_plcc")
     seed_min = thresholds.per_seed_plcc if isinstance(thresholds, FrEnsembleThresholds) else None
@@ -219,9 +217,7 @@ def _gate_block(
     if spread is None and known and len(known) == len(per_seed):
         plcc_spread = difference(max(known.values()), min(known.values()))
     failing = [
-        seed
-        for seed in sorted(per_seed)
-        if seed_min is not None and (seed not in known or known[seed] < seed_min)
+        seed for seed in sorted(per_seed) if seed_min is not None and (seed not in known or known[seed] < seed_min)
     ]
     return VerdictGate(
         passed=outcome.passed,
