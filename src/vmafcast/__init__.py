@@ -1,1 +1,118 @@
-"""vmafcast predicts VMAF: from cheap measurements, and before anything is encoded."""
+"""vmafcast predicts VMAF: from cheap measurements, and before anything is encoded.
+
+What stands in ``__all__`` is the public interface. Every name is imported on its first use, so that ``import vmafcast``
+costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vmafcast.common.errors import (
+        CapabilityError,
+        DataError,
+        FfmpegError,
+        GateRefused,
+        IntegrityError,
+        MediaError,
+        OutputError,
+        RequestError,
+        TargetError,
+        VmafcastError,
+    )
+    from vmafcast.corpus.store import CorpusStore
+    from vmafcast.encoders.catalogue import ENCODERS, Encoder, get_encoder
+    from vmafcast.media.ffmpeg import Ffmpeg, find_ffmpeg
+    from vmafcast.media.graph import EncodeSettings, Scoring
+    from vmafcast.media.measure import FrameScores, ScoredEncode, encode_and_score, score_pair
+    from vmafcast.media.source import Source, probe
+    from vmafcast.models.recipe import RECIPES, Recipe, get_recipe
+    from vmafcast.models.runtime import FrameModel, Prediction
+    from vmafcast.registry.store import Registry
+    from vmafcast.workflows.predict import ClipPrediction, EncodeFacts, load_champion, predict_clip
+    from vmafcast.workflows.ship import Shipped, ship
+    from vmafcast.workflows.train import Trained, TrainRequest, train
+    from vmafcast.workflows.tune import Attempt, Tuned, TuneRequest, tune
+
+_HOMES = {
+    "vmafcast.common.errors": (
+        "CapabilityError", "DataError", "FfmpegError", "GateRefused", "IntegrityError", "MediaError", "OutputError",
+        "RequestError", "TargetError", "VmafcastError",
+    ),
+    "vmafcast.corpus.store": ("CorpusStore",),
+    "vmafcast.encoders.catalogue": ("ENCODERS", "Encoder", "get_encoder"),
+    "vmafcast.media.ffmpeg": ("Ffmpeg", "find_ffmpeg"),
+    "vmafcast.media.graph": ("EncodeSettings", "Scoring"),
+    "vmafcast.media.measure": ("FrameScores", "ScoredEncode", "encode_and_score", "score_pair"),
+    "vmafcast.media.source": ("Source", "probe"),
+    "vmafcast.models.recipe": ("RECIPES", "Recipe", "get_recipe"),
+    "vmafcast.models.runtime": ("FrameModel", "Prediction"),
+    "vmafcast.registry.store": ("Registry",),
+    "vmafcast.workflows.predict": ("ClipPrediction", "EncodeFacts", "load_champion", "predict_clip"),
+    "vmafcast.workflows.ship": ("Shipped", "ship"),
+    "vmafcast.workflows.train": ("TrainRequest", "Trained", "train"),
+    "vmafcast.workflows.tune": ("Attempt", "TuneRequest", "Tuned", "tune"),
+}  # fmt: skip
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "ENCODERS",
+    "RECIPES",
+    "Attempt",
+    "CapabilityError",
+    "ClipPrediction",
+    "CorpusStore",
+    "DataError",
+    "EncodeFacts",
+    "EncodeSettings",
+    "Encoder",
+    "Ffmpeg",
+    "FfmpegError",
+    "FrameModel",
+    "FrameScores",
+    "GateRefused",
+    "IntegrityError",
+    "MediaError",
+    "OutputError",
+    "Prediction",
+    "Recipe",
+    "Registry",
+    "RequestError",
+    "ScoredEncode",
+    "Scoring",
+    "Shipped",
+    "Source",
+    "TargetError",
+    "TrainRequest",
+    "Trained",
+    "TuneRequest",
+    "Tuned",
+    "VmafcastError",
+    "encode_and_score",
+    "find_ffmpeg",
+    "get_encoder",
+    "get_recipe",
+    "load_champion",
+    "predict_clip",
+    "probe",
+    "score_pair",
+    "ship",
+    "train",
+    "tune",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on its first use."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

@@ -5,29 +5,25 @@ Everything in it is real: real encoders, real libvmaf, real training, the same g
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vmafcast.common.errors import GateRefused, VmafcastError
-from vmafcast.common.files import write_text
 from vmafcast.common.progress import Progress
 from vmafcast.common.provenance import RunRecord
 from vmafcast.corpus.build import build_corpus
-from vmafcast.corpus.describe import CorpusSummary, describe_corpus
+from vmafcast.corpus.describe import describe_corpus
 from vmafcast.corpus.samples.generate import generate_samples
 from vmafcast.corpus.store import CorpusStore
 from vmafcast.encoders.catalogue import get_encoder
-from vmafcast.evaluation.loso import LosoReport
-from vmafcast.evaluation.verdict import Verdict
 from vmafcast.media.ffmpeg import Ffmpeg
 from vmafcast.models.recipe import get_recipe
 from vmafcast.registry.store import Registry
+from vmafcast.workflows.demo_report import DemoReport, write_report
 from vmafcast.workflows.pictures import draw_curves, draw_predictions
-from vmafcast.workflows.predict import ClipPrediction, EncodeFacts, predict_clip
+from vmafcast.workflows.predict import EncodeFacts, predict_clip
 from vmafcast.workflows.ship import ship
 from vmafcast.workflows.sweep import EncoderSweep, make_sweep
 from vmafcast.workflows.train import TrainRequest, train
@@ -40,24 +36,6 @@ SWEEP = (
     EncoderSweep("libsvtav1", ("8",), (20, 29, 38, 46, 54, 62)),
 )
 TUNED_ENCODER, TUNED_PRESET, TARGET = "libsvtav1", "8", 93.0
-
-
-@dataclass(frozen=True, slots=True)
-class DemoReport:
-    """What the demo did, in the order in which it did it."""
-
-    folder: Path
-    samples: tuple[Path, ...]
-    corpus: CorpusSummary
-    loso: LosoReport
-    verdict: Verdict
-    champion: str
-    attempts: tuple[Attempt, ...]
-    tuned: Tuned
-    tuned_source: Path
-    prediction: ClipPrediction
-    pictures: tuple[Path, ...]
-    seconds: dict[str, float]
 
 
 def run_demo(folder: Path, ffmpeg: Ffmpeg, progress: Progress, say: Callable[[str], None]) -> DemoReport:
@@ -117,11 +95,13 @@ def run_demo(folder: Path, ffmpeg: Ffmpeg, progress: Progress, say: Callable[[st
         tuned=tuned,
         tuned_source=source,
         prediction=prediction,
+        target=TARGET,
+        settings=f"{TUNED_ENCODER} {TUNED_PRESET}",
         pictures=pictures,
         seconds=clock.laps,
     )
     record.wrote([output, *pictures])
-    _write_summary(report, record)
+    write_report(report, record)
     return report
 
 
@@ -136,21 +116,3 @@ class _Clock:
         now = time.monotonic()
         self.laps[name] = round(now - self._last, 2)
         self._last = now
-
-
-def _write_summary(report: DemoReport, record: RunRecord) -> None:
-    loso = report.loso
-    summary = {
-        "schema_version": 1,
-        "corpus": asdict(report.corpus),
-        "loso": {"mean_plcc": loso.mean_plcc, "mean_srocc": loso.mean_srocc, "mean_rmse": loso.mean_rmse},
-        "verdict": report.verdict.verdict,
-        "champion": report.champion,
-        "tuned": asdict(report.tuned) | {"output": report.tuned.output.name},
-        "attempts": [asdict(attempt) for attempt in report.attempts],
-        "predicted_vmaf": report.prediction.predicted_mean,
-        "measured_vmaf": report.prediction.measured_mean,
-        "seconds": report.seconds,
-        "run_provenance": record.finish().model_dump(mode="json"),
-    }
-    write_text(report.folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")

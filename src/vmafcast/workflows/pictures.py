@@ -12,7 +12,11 @@ from vmafcast.evaluation.loso import LosoReport
 from vmafcast.reports.axes import Series
 from vmafcast.reports.curves import Panel, curves_svg
 from vmafcast.reports.scatter import scatter_svg
-from vmafcast.workflows.train import HELD_OUT
+
+HELD_OUT = Path("held_out") / "predictions.parquet"
+"""Where a candidate folder keeps what its rows were predicted to be."""
+
+_DRAWN = 1500  # points: a picture that a page can carry
 
 
 def draw_predictions(candidate: Path, report: LosoReport, output: Path) -> None:
@@ -25,7 +29,8 @@ def draw_predictions(candidate: Path, report: LosoReport, output: Path) -> None:
     plcc = "not defined" if report.mean_plcc is None else f"{report.mean_plcc:.5f}"
     subtitle = f"{report.n_folds} source groups, each held out; mean PLCC {plcc}, mean RMSE {report.mean_rmse:.2f} VMAF"
     write_text(
-        output, scatter_svg(series, title=f"{report.recipe.name}: predicted against measured", subtitle=subtitle)
+        output,
+        scatter_svg(series, title=f"{report.recipe.name}: predicted against measured", subtitle=subtitle, most=_DRAWN),
     )
 
 

@@ -24,11 +24,11 @@ from vmafcast.models.recipe import Recipe
 from vmafcast.models.rows import Rows
 from vmafcast.models.sidecar import TrainingFacts, write_sidecar
 from vmafcast.models.training import rows_design
+from vmafcast.workflows.pictures import HELD_OUT, draw_predictions
 from vmafcast.workflows.rows import corpus_rows
 
 MODEL_NAME = "model.onnx"
 SIDECAR_NAME = "model.json"
-HELD_OUT = Path("held_out") / "predictions.parquet"
 _ROUND_TRIP_ROWS = 4096
 
 
@@ -105,6 +105,7 @@ def train(request: TrainRequest, progress: Progress | None = None) -> Trained:
         for report in reports:
             write_document(folder / f"loso_seed{report.seed}.json", report)
         _write_held_out(rows, result, folder / HELD_OUT)
+        draw_predictions(folder, reports[0], folder / HELD_OUT.with_name("predicted_against_measured.svg"))
     return Trained(request.output, reports, error)
 
 
