@@ -115,7 +115,8 @@ def select_features(
     if missing := [name for name in feature_order if name not in feature_names]:
         raise DataError(f"the features lack {', '.join(missing)}; measure the feature set of the recipe")
     places = [list(feature_names).index(name) for name in feature_order]
-    chosen = np.ascontiguousarray(table[:, places], dtype=np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused below
+        chosen = np.ascontiguousarray(table[:, places], dtype=np.float32)
     wrong = ~np.isfinite(chosen)
     if wrong.any():
         row, column = (int(place) for place in np.argwhere(wrong)[0])
