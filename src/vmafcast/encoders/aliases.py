@@ -59,7 +59,5 @@ def resolve(name: str) -> str:
         return ALIASES[key]
     near = difflib.get_close_matches(key, [*sorted(_NAMES), *ALIASES], n=3, cutoff=0.6)
     suggestions = list(dict.fromkeys(ALIASES.get(match, match) for match in near))
-    hint = (
-        f"did you mean {' or '.join(suggestions)}?" if suggestions else f"known: {', '.join(sorted(_NAMES))}"
-    )
+    hint = f"did you mean {' or '.join(suggestions)}?" if suggestions else f"known: {', '.join(sorted(_NAMES))}"
     raise RequestError(f"no encoder is called {name!r}; {hint}")

@@ -12,9 +12,7 @@ from vmafcast.encoders.software import SOFTWARE
 
 __all__ = ["ENCODERS", "SOFTWARE_ENCODERS", "Codec", "Encoder", "QualityScale", "Threading", "get_encoder"]
 
-ENCODERS: Mapping[str, Encoder] = MappingProxyType(
-    {encoder.name: encoder for encoder in (*SOFTWARE, *HARDWARE)}
-)
+ENCODERS: Mapping[str, Encoder] = MappingProxyType({encoder.name: encoder for encoder in (*SOFTWARE, *HARDWARE)})
 """Every encoder by its ffmpeg name. Being here says nothing of whether a machine can run it."""
 
 SOFTWARE_ENCODERS: tuple[str, ...] = tuple(encoder.name for encoder in SOFTWARE)

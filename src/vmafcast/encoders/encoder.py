@@ -160,8 +160,7 @@ class Encoder:
         near = _nearest_preset(preset, self.presets)
         hint = f" (did you mean {near!r}?)" if near else ""
         raise RequestError(
-            f"{self.name} has no preset {preset!r}{hint}; "
-            f"choose one of, fastest first: {', '.join(self.presets)}"
+            f"{self.name} has no preset {preset!r}{hint}; choose one of, fastest first: {', '.join(self.presets)}"
         )
 
     def check_quality(self, quality: int) -> None:
@@ -224,9 +223,7 @@ class Encoder:
         self.check_quality(quality)
         self.check_preset(preset)
         if threads < 0:
-            raise RequestError(
-                f"{self.name} cannot use {threads} threads; give 1 or more, or 0 for its own choice"
-            )
+            raise RequestError(f"{self.name} cannot use {threads} threads; give 1 or more, or 0 for its own choice")
         chosen = (self.preset_flag, preset) if self.preset_flag else ()
         knobs = tuple(part for flag in self.quality.flags for part in (flag, str(quality)))
         counted = self.threading.arguments(threads) if self.threading else ()

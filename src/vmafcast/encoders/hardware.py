@@ -53,9 +53,7 @@ def _qsv(codec: Codec, default: int, bit_depths: tuple[int, ...]) -> Encoder:
     )
 
 
-def _amf(
-    codec: Codec, flags: tuple[str, ...], maximum: int, default: int, bit_depths: tuple[int, ...]
-) -> Encoder:
+def _amf(codec: Codec, flags: tuple[str, ...], maximum: int, default: int, bit_depths: tuple[int, ...]) -> Encoder:
     return Encoder(
         name=f"{codec}_amf",
         codec=codec,
