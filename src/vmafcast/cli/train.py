@@ -16,6 +16,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--corpus", "corpus_folder", required=True, type=_FOLDER, help="The corpus to learn from.")
 @click.option("--out", "output", type=_FOLDER, help="The candidate folder [default: candidates/RECIPE].")
 @click.option("--seed", "seeds", type=int, multiple=True, default=(0,), show_default=True, help="Repeat for several.")
+@click.option("--frame-stride", type=click.IntRange(min=1), help="Learn from every k-th frame [default: the recipe's].")
 @click.option("--licence", default="", help="The licence of the data, for the sidecar.")
 @click.option("--smoke", is_flag=True, help="Only try the machinery: the model can never be served.")
 @json_option
@@ -24,6 +25,7 @@ def train(
     corpus_folder: Path,
     output: Path | None,
     seeds: tuple[int, ...],
+    frame_stride: int | None,
     licence: str,
     *,
     smoke: bool,
@@ -36,8 +38,11 @@ def train(
     from vmafcast.workflows.train import train as run
 
     console = Console(as_json=as_json)
+    wanted = get_recipe(recipe)
+    if frame_stride is not None:
+        wanted = wanted.model_copy(update={"frame_stride": frame_stride})
     request = TrainRequest(
-        recipe=get_recipe(recipe), corpus=corpus_folder, output=output or Path("candidates") / recipe,
+        recipe=wanted, corpus=corpus_folder, output=output or Path("candidates") / recipe,
         seeds=tuple(dict.fromkeys(seeds)), licence=licence, smoke=smoke,
     )  # fmt: skip
     result = run(request, TerminalProgress())
