@@ -6,6 +6,7 @@ one changes the other, and the round trip at every export holds them together.
 
 from __future__ import annotations
 
+import logging
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+# jax logs at every start that a GPU was found which this build of it cannot use. Training on the processor is
+# a choice here, and the command line keeps its error stream for what the user must read.
+logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)
 
 Activation = Literal["gelu_erf", "silu"]
 
