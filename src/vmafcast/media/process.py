@@ -179,14 +179,15 @@ def _wait(
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End the process and whatever it started: politely, then not."""
+    """End the process and whatever it started: politely, then not.
+
+    The second signal comes whether the process has ended or not: one that it started may be deaf to the first.
+    """
     for sign in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, sign)
         deadline = time.monotonic() + _GRACE_SECONDS
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                return
+        while process.poll() is None and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
 
 
