@@ -101,6 +101,8 @@ def run_ffmpeg(
         "-stats_period", "0.25", "-progress", "pipe:1", *arguments,
     )  # fmt: skip
     begun = time.monotonic()
+    if not os.access(ffmpeg.path, os.X_OK):  # what stands before the command would start even so
+        raise CapabilityError(f"cannot start {ffmpeg.path}: it is no executable file")
     try:
         process = subprocess.Popen(
             (*_dying_with_parent(), *command),
