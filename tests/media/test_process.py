@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from vmafcast.common.errors import CapabilityError, FfmpegError, MediaError
+from vmafcast.encoders.catalogue import get_encoder
+from vmafcast.media.features import CANONICAL6, LITE
+from vmafcast.media.ffmpeg import Ffmpeg, find_ffmpeg, supports_loopback
+from vmafcast.media.graph import EncodeSettings, Scoring
+from vmafcast.media.measure import encode_and_score
+from vmafcast.media.process import end_all, run_ffmpeg
+from vmafcast.media.source import probe
+
+ENDLESS = ("-f", "lavfi", "-re", "-i", "testsrc2=s=64x64:r=25", "-f", "null", "-")
+
+
+def stand_in(folder, body, name="ffmpeg"):
+    """An executable that takes ffmpeg's place: a shell script."""
+    path = folder / name
+    path.write_text("#!/bin/sh\n" + body)
+    path.chmod(0o755)
+    return Ffmpeg(path=str(path), version="none", build="none", encoders=frozenset(), filters=frozenset())
+
+
+def exists(pid):
+    """Whether a process runs; one that ended and was not yet waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(condition, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def pid_in(path):
+    assert wait_until(lambda: path.is_file() and path.read_text().strip())
+    return int(path.read_text())
+
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+
+
+def test_a_run_that_ends_well(ffmpeg, tmp_path):
+    seen: list[int] = []
+    source = ("-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=1")
+    done = run_ffmpeg(ffmpeg, [*source, "out.nut"], folder=tmp_path, doing="testing", on_frame=seen.append)
+    assert (tmp_path / "out.nut").stat().st_size > 0
+    assert done.cpu_seconds > 0
+    assert done.wall_seconds > 0
+    assert seen[-1] == 25
+
+
+def test_a_failure_carries_the_command_and_the_end_of_what_ffmpeg_said(ffmpeg, tmp_path):
+    with pytest.raises(FfmpegError) as caught:
+        run_ffmpeg(ffmpeg, ["-i", "file:absent.mkv", "-f", "null", "-"], folder=tmp_path, doing="reading a clip")
+    error = caught.value
+    assert isinstance(error, MediaError)
+    assert isinstance(error, RuntimeError)
+    assert error.message.startswith("reading a clip: ffmpeg failed with exit code")
+    assert error.command[0] == ffmpeg.path
+    assert error.command[-5:] == ("-i", "file:absent.mkv", "-f", "null", "-")
+    assert "No such file" in error.stderr_tail
+    for part in (error.message, "No such file", "-i file:absent.mkv"):
+        assert part in str(error)
+
+
+def test_errors_are_kept_when_warnings_follow_them(tmp_path):
+    body = "echo '[error] the cause' >&2\nfor i in $(seq 200); do echo \"[warning] noise $i\" >&2; done\nexit 3\n"
+    with pytest.raises(FfmpegError, match="exit code 3") as caught:
+        run_ffmpeg(stand_in(tmp_path, body), [], folder=tmp_path, doing="testing")
+    assert caught.value.stderr_tail == "[error] the cause"
+
+
+def test_the_tail_is_short_and_bytes_that_are_no_text_do_no_harm(tmp_path):
+    body = "for i in $(seq 500); do printf 'line %d \\377\\n' $i >&2; done\nexit 1\n"
+    with pytest.raises(FfmpegError) as caught:
+        run_ffmpeg(stand_in(tmp_path, body), [], folder=tmp_path, doing="testing")
+    lines = caught.value.stderr_tail.splitlines()
+    assert len(lines) < 10
+    assert "line 500" in lines[-1]
+
+
+def test_a_signal_is_named(tmp_path):
+    with pytest.raises(FfmpegError, match="was ended by signal 11"):
+        run_ffmpeg(stand_in(tmp_path, "kill -SEGV $$\n"), [], folder=tmp_path, doing="testing")
+
+
+@pytest.mark.parametrize("body", [None, "not a program\n"])
+def test_what_cannot_be_started(tmp_path, body):
+    missing = Ffmpeg(str(tmp_path / "absent"), "none", "none", frozenset(), frozenset())
+    if body is not None:
+        Path(missing.path).write_text(body)
+    with pytest.raises(CapabilityError, match="cannot start"):
+        run_ffmpeg(missing, [], folder=tmp_path, doing="testing")
+
+
+def test_much_output_does_not_block(tmp_path):
+    body = "for i in $(seq 3000); do echo frame=$i; echo 'a warning of some length ..............' >&2; done\n"
+    seen: list[int] = []
+    run_ffmpeg(stand_in(tmp_path, body), [], folder=tmp_path, doing="testing", on_frame=seen.append)
+    assert seen == list(range(1, 3001))
+
+
+# ------------------------------------------------------------------------------------------------------ time-outs
+
+
+@pytest.mark.parametrize("body", ["exec sleep 600\n", "while :; do echo frame=7; sleep 0.1; done\n"])
+def test_no_progress_is_ended(tmp_path, body):
+    begun = time.monotonic()
+    with pytest.raises(FfmpegError, match=r"no progress for 0\.7 s") as caught:
+        run_ffmpeg(stand_in(tmp_path, body), ["-i", "x"], folder=tmp_path, doing="testing", stall_seconds=0.7)
+    assert 0.7 <= time.monotonic() - begun < 10
+    assert caught.value.command[-1] == "x"
+
+
+def test_slow_progress_is_progress(tmp_path):
+    body = "for i in 1 2 3 4 5 6; do echo frame=$i; sleep 0.5; done\n"
+    done = run_ffmpeg(stand_in(tmp_path, body), [], folder=tmp_path, doing="testing", stall_seconds=2)
+    assert done.wall_seconds > 2.5
+
+
+@linux
+@pytest.mark.parametrize("deaf", ["", "trap '' TERM\n"])
+def test_a_time_out_ends_the_whole_group(tmp_path, deaf):
+    """A wrapper script that is ended must not leave the real ffmpeg behind, not even one that is deaf."""
+    body = f"({deaf}echo $$ > parent; sh -c 'echo $$ > child; while :; do sleep 0.1; done') &\nwait\n"
+    with pytest.raises(FfmpegError, match="no progress"):
+        run_ffmpeg(stand_in(tmp_path, body), [], folder=tmp_path, doing="testing", stall_seconds=1)
+    assert wait_until(lambda: not exists(pid_in(tmp_path / "child")), 5)
+
+
+# ------------------------------------------------------------------------------------------------- clean endings
+
+_RUN = """
+import sys
+from pathlib import Path
+from vmafcast.media.ffmpeg import Ffmpeg
+from vmafcast.media.process import run_ffmpeg
+folder = Path(sys.argv[1])
+ffmpeg = Ffmpeg(sys.argv[2], "none", "none", frozenset(), frozenset())
+try:
+    run_ffmpeg(ffmpeg, sys.argv[3:], folder=folder, doing="testing")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def start_runner(folder, ffmpeg, *arguments):
+    command = [sys.executable, "-c", _RUN, str(folder), ffmpeg.path, *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@linux
+@pytest.mark.parametrize("deaf", ["", "trap '' TERM\n"])
+def test_an_interrupt_ends_the_whole_group(tmp_path, deaf):
+    script = stand_in(tmp_path, f"(trap '' INT\n{deaf}sh -c 'echo $$ > child; while :; do sleep 0.1; done') &\nwait\n")
+    runner = start_runner(tmp_path, script)
+    child = pid_in(tmp_path / "child")
+    assert exists(child)
+    runner.send_signal(signal.SIGINT)
+    out, err = runner.communicate(timeout=20)
+    assert (out.strip(), err, runner.returncode) == ("interrupted", "", 0)
+    assert wait_until(lambda: not exists(child), 5)
+
+
+@linux
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
+def test_ffmpeg_dies_with_its_parent(ffmpeg, tmp_path, sign):
+    script = stand_in(tmp_path, f'echo $$ > {tmp_path}/child\nexec {ffmpeg.path} "$@"\n')
+    runner = start_runner(tmp_path, script, *ENDLESS)
+    child = pid_in(tmp_path / "child")
+    assert wait_until(lambda: "ffmpeg" in Path(f"/proc/{child}/cmdline").read_text())
+    runner.send_signal(sign)
+    runner.communicate(timeout=20)
+    assert wait_until(lambda: not exists(child), 5)
+
+
+@linux
+def test_ending_all_gives_every_waiter_an_error(ffmpeg, tmp_path):
+    errors: list[FfmpegError] = []
+
+    def wait_for_one():
+        with pytest.raises(FfmpegError, match="signal 9") as caught:
+            run_ffmpeg(ffmpeg, ENDLESS, folder=tmp_path, doing="testing", on_frame=lambda _: started.set())
+        errors.append(caught.value)
+
+    started = threading.Event()
+    waiters = [threading.Thread(target=wait_for_one) for _ in range(2)]
+    for waiter in waiters:
+        started.clear()
+        waiter.start()
+        assert started.wait(20)
+    end_all()
+    for waiter in waiters:
+        waiter.join(20)
+    assert len(errors) == 2
+    end_all()  # nothing runs: nothing happens
+
+
+def test_ffmpeg_reads_nothing_from_the_terminal(tmp_path):
+    run_ffmpeg(stand_in(tmp_path, "read line && exit 5\nexit 0\n"), [], folder=tmp_path, doing="testing")
+
+
+# ---------------------------------------------------------------------------------------- an ffmpeg that can do less
+
+
+@pytest.fixture
+def clip(make_clip):
+    return probe(make_clip(frames=6))
+
+
+def wrapper(ffmpeg, folder, body):
+    path = folder / "ffmpeg-wrapper"
+    path.write_text(f'#!/bin/sh\nreal={ffmpeg.path}\n{body}exec "$real" "$@"\n')
+    path.chmod(0o755)
+    return find_ffmpeg(str(path))
+
+
+def test_an_ffmpeg_without_libvmaf_is_refused_before_it_runs(ffmpeg, clip, tmp_path):
+    lacking = wrapper(ffmpeg, tmp_path, 'case "$*" in *-filters*) "$real" "$@" | grep -v libvmaf; exit;; esac\n')
+    assert "ssim" in lacking.filters
+    scoring = Scoring("vmaf_v0.6.1", (LITE,))
+    with pytest.raises(CapabilityError, match="was built without libvmaf") as caught:
+        encode_and_score(lacking, clip, [EncodeSettings(get_encoder("libx264"), "medium", 23)], scoring)
+    assert lacking.path in str(caught.value)
+
+
+def test_an_ffmpeg_without_xpsnr_can_still_measure_the_canonical_six(ffmpeg, clip, tmp_path):
+    lacking = wrapper(ffmpeg, tmp_path, 'case "$*" in *-filters*) "$real" "$@" | grep -v xpsnr; exit;; esac\n')
+    job = EncodeSettings(get_encoder("libx264"), "ultrafast", 23)
+    with pytest.raises(CapabilityError, match="xpsnr"):
+        encode_and_score(lacking, clip, [job], Scoring("vmaf_v0.6.1", (LITE,)))
+    [cell] = encode_and_score(lacking, clip, [job], Scoring("vmaf_v0.6.1", (CANONICAL6,)))
+    assert cell.scores.frames == 6
+
+
+def test_an_ffmpeg_without_loopback_takes_two_steps_to_the_same_numbers(ffmpeg, clip, tmp_path):
+    older = wrapper(
+        ffmpeg, tmp_path, 'for a; do [ "$a" = -dec ] && { echo "Unrecognized option" >&2; exit 8; }; done\n'
+    )
+    assert supports_loopback(ffmpeg)
+    assert not supports_loopback(older)
+    jobs = [EncodeSettings(get_encoder("libx264"), "ultrafast", quality) for quality in (25, 45)]
+    scoring = Scoring("vmaf_v0.6.1", (CANONICAL6, LITE))
+    with pytest.raises(FfmpegError, match="Unrecognized option"):
+        encode_and_score(older, clip, jobs, scoring, loopback=True)
+    for one, other in zip(
+        encode_and_score(ffmpeg, clip, jobs, scoring), encode_and_score(older, clip, jobs, scoring), strict=True
+    ):
+        assert one.bytes == other.bytes
+        for name, column in one.scores.columns.items():
+            assert column.tolist() == other.scores.columns[name].tolist(), name
+
+
+def test_a_hung_ffmpeg_ends_a_measurement_and_leaves_nothing(ffmpeg, clip, tmp_path):
+    hung = wrapper(ffmpeg, tmp_path, 'case "$*" in *clip.mkv*) exec sleep 600;; esac\n')
+    work = tmp_path / "work"
+    work.mkdir()
+    with pytest.raises(FfmpegError, match=r"encoding clip\.mkv with libx264 medium 23: ffmpeg made no progress"):
+        encode_and_score(hung, clip, [EncodeSettings(get_encoder("libx264"), "medium", 23)],
+                         Scoring("vmaf_v0.6.1", ()), workdir=work, stall_seconds=0.5)  # fmt: skip
+    assert list(work.iterdir()) == []
+
+
+def test_the_environment_of_the_caller_is_passed_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("A_USERS_SETTING", "kept")
+    run_ffmpeg(stand_in(tmp_path, 'echo "$A_USERS_SETTING" > seen\n'), [], folder=tmp_path, doing="testing")
+    assert (tmp_path / "seen").read_text() == "kept\n"
+    assert "SVT_LOG" not in os.environ
