@@ -1,10 +1,16 @@
-"""What a person or a script sees: tables and progress through Rich, JSON lines on standard output, hints on stderr."""
+"""What a person or a script sees: tables and progress through Rich, JSON lines on standard output, hints on stderr.
+
+Names of files and what people wrote are shown as they are: none of Rich's markup is read in them.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +23,8 @@ if TYPE_CHECKING:
 
 
 _WIDTH_OF_A_FILE = 160  # columns, where output is no terminal: a table in a log should not be folded
+_DECIMALS = 2
+_NOTHING = "—"
 
 
 class Console:
@@ -34,34 +42,68 @@ class Console:
     def emit(self, kind: str, /, **fields: Any) -> None:  # noqa: ANN401  # a JSON line holds any JSON value
         """Write one JSON line of the type ``kind``; nothing where the output is for people."""
         if self.as_json:
-            sys.stdout.write(json.dumps({"type": kind, **fields}, ensure_ascii=False, allow_nan=False) + "\n")
-            sys.stdout.flush()
+            write_json_line({"type": kind, **fields})
 
     def show(self, *what: RenderableType) -> None:
         """Show text or tables to people; nothing where the output is for scripts."""
-        if not self.as_json:
-            from rich.console import Console as RichConsole
+        if self.as_json:
+            return
+        from rich.console import Console as RichConsole
+        from rich.text import Text
 
-            width = None if sys.stdout.isatty() else _WIDTH_OF_A_FILE
-            RichConsole(highlight=False, width=width).print(*what, sep="\n")
+        if sys.stdout.isatty():
+            terminal = RichConsole(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
+            terminal.print(*what, sep="\n", markup=False)
+            return
+        file = RichConsole(highlight=False, color_system=None, width=_WIDTH_OF_A_FILE)
+        for each in what:
+            with file.capture() as captured:
+                file.print(each, markup=False, soft_wrap=isinstance(each, str | Text))
+            sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
     def hint(self, text: str) -> None:
         """Say something on standard error, whoever reads the output."""
-        click.echo(text, err=True)
+        say(text)
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, left: int = 1) -> None:
-        """Show a table; the first ``left`` columns are text, the rest numbers."""
+    def table(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        decimals: Mapping[str, int] | None = None,
+    ) -> None:
+        """Show a table: columns of numbers to the right, others to the left.
+
+        Parameters
+        ----------
+        title
+            What stands above it.
+        columns
+            The headings.
+        rows
+            A value for each column; None is shown as a dash.
+        decimals
+            How many decimals the numbers of a column have, by heading, where it is not two.
+        """
         if self.as_json:
             return
         from rich import box
         from rich.table import Table
+        from rich.text import Text
 
-        table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, collapse_padding=True, pad_edge=False)
         for index, name in enumerate(columns):
-            table.add_column(name, justify="left" if index < left else "right", overflow="fold")
+            values = [row[index] for row in rows]
+            numeric = bool(rows) and all(value is None or isinstance(value, int | float) for value in values)
+            whole = numeric or not any(" " in str(value) for value in values)  # a name or a number is not broken in two
+            table.add_column(
+                name, justify="right" if numeric else "left", no_wrap=whole, overflow="ellipsis" if whole else "fold"
+            )
+        places = [(decimals or {}).get(name, _DECIMALS) for name in columns]
         for row in rows:
-            table.add_row(*(_cell(value) for value in row))
-        self.show(table)
+            table.add_row(*(Text(_cell(value, count)) for value, count in zip(row, places, strict=True)))
+        self.show(Text(title, style="bold"), table, "")
 
 
 class TerminalProgress:
@@ -79,10 +121,17 @@ class TerminalProgress:
             TextColumn,
             TimeRemainingColumn,
         )
+        from rich.table import Column
 
         progress = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=None), TaskProgressColumn(),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=True), TextColumn("[dim]{task.fields[what]}"),
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+            BarColumn(bar_width=None), TaskProgressColumn(),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            TextColumn(
+                "{task.fields[what]}", style="dim", markup=False,
+                table_column=Column(no_wrap=True, overflow="ellipsis"),
+            ),
             console=RichConsole(stderr=True), transient=True, expand=True,
         )  # fmt: skip
         with progress:
@@ -101,9 +150,26 @@ class _TerminalTask:
         self._progress.update(self._task, what=text)
 
 
-def _cell(value: object) -> str:
+def write_json_line(content: Mapping[str, Any]) -> None:
+    """Write one JSON line to standard output, in ASCII: no terminal, and no name of a file, is then too odd for it."""
+    sys.stdout.write(json.dumps(content, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """Write ``text`` to standard error; on a terminal, broken between words."""
+    if sys.stderr.isatty():
+        width = max(shutil.get_terminal_size().columns, 20)
+        text = "\n".join(
+            textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False, replace_whitespace=False)
+            for line in text.splitlines()
+        )
+    click.echo(text, err=True)
+
+
+def _cell(value: object, decimals: int) -> str:
     if value is None:
-        return "—"
+        return _NOTHING
     if isinstance(value, float):
-        return f"{value:.4f}" if abs(value) < 1 else f"{value:,.2f}"
-    return str(value)
+        return f"{value:,.{decimals}f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

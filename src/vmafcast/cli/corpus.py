@@ -107,13 +107,13 @@ def describe(folder: Path, *, as_json: bool) -> None:
     console.emit("corpus", **asdict(summary))
     rows = [
         [
-            e.encoder, e.preset, " ".join(map(str, e.qualities)), e.cells, e.sources, e.vmaf_min, e.vmaf_median,
-            e.vmaf_max, e.kbps_median, e.cpu_seconds,
+            e.encoder, e.preset, " ".join(map(str, e.qualities)), e.cells, e.vmaf_min, e.vmaf_median, e.vmaf_max,
+            e.kbps_median, e.cpu_seconds,
         ]
         for e in summary.encoders
     ]  # fmt: skip
-    columns = ["encoder", "preset", "qualities", "cells", "sources", "VMAF min", "median", "max", "kbit/s", "CPU s"]
-    console.table(str(folder), columns, rows, left=3)
+    columns = ["encoder", "preset", "qualities", "cells", "VMAF min", "median", "max", "kbit/s", "CPU s"]
+    console.table(str(folder), columns, rows)
     console.show(
         f"{summary.cells:,} cells, {summary.frames:,} frames, {summary.sources} sources in {summary.source_groups} "
         f"source groups; teacher {', '.join(summary.teachers)}; ffmpeg {', '.join(summary.ffmpeg_versions)}; "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from vmafcast.cli.options import ffmpeg_option, json_option
@@ -27,13 +29,17 @@ def encoders(ffmpeg_path: str | None, *, as_json: bool) -> None:
             task.describe(encoder.name)
             found = check_encoder(ffmpeg, encoder)
             task.advance()
-            scale = encoder.quality
+            scale, worst_to_best = encoder.quality, encoder.quality.from_worst_to_best()
             facts = {"codec": encoder.codec, "quality": [scale.minimum, scale.maximum], "default": scale.default}
             more = {"higher_is_better": scale.higher_is_better, "presets": list(encoder.presets)}
             console.emit("encoder", **asdict(found), **facts, **more)
             rows.append([
-                encoder.name, "yes" if found.built_in else "no", "yes" if found.works else "no",
-                scale.describe(), f"{encoder.presets[0]} … {encoder.presets[-1]}", found.version or found.reason,
+                encoder.name, "yes" if found.works else "no", _ends(worst_to_best), _ends(encoder.presets),
+                found.version or (found.reason if found.built_in else "not in this ffmpeg"),
             ])  # fmt: skip
-    columns = ["encoder", "built in", "works", "quality", "presets, fastest first", "version, or why not"]
-    console.table(f"encoders of ffmpeg {ffmpeg.version}", columns, rows, left=len(columns))
+    columns = ["encoder", "works", "worst … best", "fastest … slowest", "version, or why not"]
+    console.table(f"encoders of ffmpeg {ffmpeg.version}", columns, rows)
+
+
+def _ends(values: Sequence[object]) -> str:
+    return str(values[0]) if len(values) == 1 else f"{values[0]} … {values[-1]}"

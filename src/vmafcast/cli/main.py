@@ -5,7 +5,7 @@ Nothing heavy is imported before a subcommand runs: ``vmafcast --help`` must ans
 
 from __future__ import annotations
 
-import json
+import io
 import os
 import signal
 import sys
@@ -15,6 +15,7 @@ from types import FrameType, MappingProxyType
 
 import click
 
+from vmafcast.cli.console import say, write_json_line
 from vmafcast.common.errors import FfmpegError, VmafcastError
 
 INTERRUPTED = 130
@@ -63,7 +64,16 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; the entry point of the package."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for name in (
+        "SIGTERM",
+        "SIGHUP",
+    ):  # SIGHUP: the terminal was closed; where nohup said to ignore it, it stays ignored
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name of a file, or a terminal, need not be UTF-8
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli.main(standalone_mode=False)
     except VmafcastError as error:
@@ -77,7 +87,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; what was finished is kept", err=True)
+        say("interrupted; what was finished is kept")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
@@ -92,11 +102,11 @@ def main() -> None:
 def _say(error: VmafcastError) -> None:
     if "--json" in sys.argv:
         _json_error(error.message if isinstance(error, FfmpegError) else str(error), error.exit_code)
-    click.echo(f"error: {error}", err=True)
+    say(f"error: {error}")
 
 
 def _json_error(message: str, exit_code: int) -> None:
-    click.echo(json.dumps({"type": "error", "message": message, "exit_code": exit_code}, ensure_ascii=False))
+    write_json_line({"type": "error", "message": message, "exit_code": exit_code})
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:

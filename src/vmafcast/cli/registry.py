@@ -29,11 +29,11 @@ def list_models(registry_folder: Path, *, as_json: bool) -> None:
     rows = []
     for entry in opened.list():
         console.emit("model", **entry.row.model_dump(mode="json"))
-        rows.append([entry.id, entry.row.recipe, entry.row.status, entry.row.registered_at_utc, entry.row.description])
-    console.table(str(registry_folder), ["model", "recipe", "status", "registered", "about"], rows, left=5)
+        rows.append([entry.id, entry.row.status, _minute(entry.row.registered_at_utc), entry.row.description])
+    console.table(str(registry_folder), ["model", "status", "registered (UTC)", "about"], rows)
 
 
-@registry.command()
+@registry.command(short_help="Check every byte and the whole history.")
 @registry_option
 @json_option
 def verify(registry_folder: Path, *, as_json: bool) -> None:
@@ -53,7 +53,7 @@ def verify(registry_folder: Path, *, as_json: bool) -> None:
     console.show(f"{registry_folder}: {len(report.checked)} files and {report.events} events hold")
 
 
-@registry.command()
+@registry.command(short_help="Serve the champion before this one again.")
 @click.argument("recipe")
 @click.option("--reason", required=True, help="Why, for the history.")
 @registry_option
@@ -82,5 +82,10 @@ def history(recipe: str | None, registry_folder: Path, *, as_json: bool) -> None
     rows = []
     for event in Registry.open(registry_folder).history(recipe):
         console.emit("event", **event.model_dump(mode="json"))
-        rows.append([event.seq, event.at_utc, event.event, event.model, event.reason or ""])
-    console.table(str(registry_folder), ["event", "at", "what", "model", "why"], rows, left=5)
+        rows.append([event.seq, _minute(event.at_utc), event.event, event.model, event.reason or ""])
+    console.table(str(registry_folder), ["no.", "at (UTC)", "event", "model", "why"], rows)
+
+
+def _minute(moment: str) -> str:
+    """Return a time such as ``2026-01-31T12:34:56Z`` as people write it, to the minute."""
+    return moment[:16].replace("T", " ")

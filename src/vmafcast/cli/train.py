@@ -15,7 +15,15 @@ _FOLDER = click.Path(path_type=Path)
 @click.argument("recipe")
 @click.option("--corpus", "corpus_folder", required=True, type=_FOLDER, help="The corpus to learn from.")
 @click.option("--out", "output", type=_FOLDER, help="The candidate folder [default: candidates/RECIPE].")
-@click.option("--seed", "seeds", type=int, multiple=True, default=(0,), show_default=True, help="Repeat for several.")
+@click.option(
+    "--seed",
+    "seeds",
+    type=click.IntRange(min=0),
+    multiple=True,
+    default=(0,),
+    show_default=True,
+    help="Repeat for several.",
+)
 @click.option("--frame-stride", type=click.IntRange(min=1), help="Learn from every k-th frame [default: the recipe's].")
 @click.option("--licence", default="", help="The licence of the data, for the sidecar.")
 @click.option("--smoke", is_flag=True, help="Only try the machinery: the model can never be served.")
@@ -51,7 +59,8 @@ def train(
         folds = sorted(report.folds, key=lambda fold: fold.rmse)
         rows = [[f.held_out, f.plcc, f.srocc, f.rmse, f.blind_rmse, f.n_val] for f in folds]
         columns = ["held-out source group", "PLCC", "SROCC", "RMSE", "codec-blind RMSE", "frames"]
-        console.table(f"{recipe}, seed {report.seed}: leave one source group out", columns, rows)
+        title = f"{recipe}, seed {report.seed}: leave one source group out"
+        console.table(title, columns, rows, decimals={"PLCC": 4, "SROCC": 4})
         console.show(mean_line(report.mean_plcc, report.mean_plcc_interval, report.mean_srocc, report.mean_rmse))
     console.emit("done", candidate=str(result.folder), round_trip_error=result.round_trip_error)
     console.show(
@@ -73,11 +82,13 @@ def ship(candidate: Path, description: str, registry_folder: Path, *, as_json: b
     from vmafcast.workflows.ship import ship as run
 
     console = Console(as_json=as_json)
-    result = run(candidate, Registry.open(registry_folder, create=True), description=description)
+    registry = Registry.open(registry_folder, create=True) if registry_folder.exists() else Registry(registry_folder)
+    result = run(candidate, registry, description=description)
     verdict = result.verdict
     console.emit("verdict", **verdict.model_dump(mode="json", exclude={"run_provenance"}))
     rows = [[c.name, c.status, c.value, f"{c.comparison} {c.threshold:g}", c.detail] for c in verdict.criteria]
-    console.table(f"gate {verdict.gate_name}: {verdict.verdict}", ["criterion", "status", "value", "bound", ""], rows)
+    columns = ["criterion", "status", "value", "bound", "in words"]
+    console.table(f"gate {verdict.gate_name}: {verdict.verdict}", columns, rows, decimals={"value": 4})
     if result.champion is None:
         raise GateRefused(f"{candidate} was not promoted: {verdict.recommendation}")
     console.emit("champion", recipe=verdict.recipe, model=result.champion.id)

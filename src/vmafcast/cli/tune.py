@@ -68,18 +68,18 @@ def tune(  # one parameter for each option
     console.emit("done", **done)
     rows = [[a.number, a.quality, a.vmaf, a.kbps, a.bytes, "yes" if a.meets else "no", a.seconds] for a in attempts]
     title = f"{source.name}, {chosen.name} {request.preset}, target VMAF {target:g}"
-    console.table(title, ["attempt", "quality", "VMAF", "kbit/s", "bytes", "meets", "seconds"], rows, left=0)
+    console.table(title, ["attempt", "quality", "VMAF", "kbit/s", "bytes", "meets", "seconds"], rows)
     if result.outcome == "unreachable":
         raise TargetError(
             f"no quality value of {chosen.name} {request.preset} reaches VMAF {target:g} on {source.name}: "
             f"the best, {result.chosen.quality}, has {result.chosen.vmaf:.2f}; {output} holds it"
         )
     beyond = (
-        f"{chosen.quality.worse(result.chosen.quality)} has {result.next_worse.vmaf:.2f}, below the target"
+        f"quality {chosen.quality.worse(result.chosen.quality)} has {result.next_worse.vmaf:.2f}, below the target"
         if result.next_worse is not None
         else "the scale ends there"
     )
     console.show(
-        f"[bold]{output}[/bold]: quality {result.chosen.quality}, VMAF {result.chosen.vmaf:.2f} measured, "
+        f"{output}: quality {result.chosen.quality}, VMAF {result.chosen.vmaf:.2f} measured, "
         f"{result.chosen.kbps:,.1f} kbit/s, after {result.attempts} encodes; {beyond}"
     )

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from vmafcast.common.documents import read_document
 from vmafcast.common.errors import DataError, GateRefused
 from vmafcast.common.provenance import RunRecord
 from vmafcast.evaluation.criteria import GateOutcome
@@ -15,9 +14,11 @@ from vmafcast.evaluation.gates import FrScores, judge_fr_v1, judge_fr_v3
 from vmafcast.evaluation.loso import LosoReport
 from vmafcast.evaluation.thresholds import FrV1Thresholds, FrV3Thresholds
 from vmafcast.evaluation.verdict import Verdict, VerdictCorpus, verdict_of, write_verdict
-from vmafcast.registry.candidate import Candidate, read_candidate
+from vmafcast.registry.candidate import SIDECAR_NAME, Candidate, read_candidate
 from vmafcast.registry.entry import Entry, require_intact
+from vmafcast.registry.journal import EVENTS_NAME
 from vmafcast.registry.store import Registry
+from vmafcast.workflows.own_scores import own_report, parse_sidecar, read_reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +32,35 @@ class Shipped:
 def ship(folder: Path, registry: Registry, *, description: str = "") -> Shipped:
     """Judge the candidate in ``folder``, write the verdict beside it, and promote it if the verdict is a pass.
 
+    Parameters
+    ----------
+    folder
+        What a training left.
+    registry
+        Where it goes; made there when it is not yet, but only for a candidate that passes.
+    description
+        A line about it, for people.
+
     Raises
     ------
     DataError
-        The folder holds no LOSO report.
+        The folder holds no LOSO report, or not those of its model's training.
     IntegrityError
         The candidate's or the champion's files are not what was recorded.
     GateRefused
-        The candidate passed but may not be served (a smoke model, say).
+        The candidate is a smoke model; it is not judged.
     """
     candidate = read_candidate(folder)
+    if candidate.facts.smoke:
+        raise GateRefused(f"{folder} is a smoke model; such a model is never served, whatever its scores")
+    sidecar = parse_sidecar(candidate.files[SIDECAR_NAME], folder / SIDECAR_NAME)
     reports = read_reports(folder)
+    judged = own_report(sidecar, reports, folder)
     champion = _champion(registry, candidate.facts.id)
     record = RunRecord("vmafcast ship", {"candidate": str(folder)})
     record.read([folder / f"loso_seed{report.seed}.json" for report in reports])
-    thresholds = FrV3Thresholds() if reports[0].recipe.codec_aware else FrV1Thresholds()
-    outcome = judge(reports[0], _champion_rmse(champion))
+    thresholds = FrV3Thresholds() if judged.recipe.codec_aware else FrV1Thresholds()
+    outcome = judge(judged, _champion_rmse(champion))
     verdict = verdict_of(
         outcome,
         thresholds,
@@ -54,7 +68,7 @@ def ship(folder: Path, registry: Registry, *, description: str = "") -> Shipped:
         onnx_sha256=candidate.facts.sha256,
         loso_dir=str(folder),
         per_seed={report.seed: report.mean_plcc for report in reports},
-        corpus=VerdictCorpus(present=True, **reports[0].corpus.model_dump()),
+        corpus=VerdictCorpus(present=True, **judged.corpus.model_dump()),
         run_provenance=record.finish(),
     )
     write_verdict(folder, verdict)
@@ -74,27 +88,15 @@ def judge(report: LosoReport, champion_rmse: dict[str, float | None] | None) -> 
     return judge_fr_v3(scores, champion_rmse) if report.recipe.codec_aware else judge_fr_v1(scores)
 
 
-def read_reports(folder: Path) -> tuple[LosoReport, ...]:
-    """Return the LOSO reports of a candidate, by seed.
-
-    Raises
-    ------
-    DataError
-        There is none, or one cannot be read.
-    """
-    reports = [read_document(path, LosoReport) for path in folder.glob("loso_seed*.json")]
-    if not reports:
-        raise DataError(f"{folder} holds no loso_seed*.json, so there is nothing to judge; train the candidate first")
-    return tuple(sorted(reports, key=lambda report: report.seed))
-
-
 def _promote(candidate: Candidate, verdict: Verdict, registry: Registry, description: str) -> Entry:
-    if candidate.facts.smoke:
-        raise GateRefused(f"{candidate.folder} is a smoke model; such a model is never served, whatever its scores")
+    if not (registry.folder / EVENTS_NAME).exists():
+        Registry.open(registry.folder, create=True)
     return registry.promote(registry.register(candidate, description=description), verdict)
 
 
 def _champion(registry: Registry, recipe: str) -> Entry | None:
+    if not (registry.folder / EVENTS_NAME).exists():
+        return None
     served = [entry for entry in registry.list() if entry.row.recipe == recipe and entry.row.status == "champion"]
     return served[0] if served else None
 
@@ -104,7 +106,8 @@ def _champion_rmse(champion: Entry | None) -> dict[str, float | None] | None:
     if champion is None:
         return None
     content = require_intact(champion)
-    names = sorted(path for path in content if Path(path).name.startswith("loso_seed"))
+    seed = parse_sidecar(content[champion.row.sidecar], champion.sidecar_path).training.seed
+    names = [path for path in content if Path(path).name == f"loso_seed{seed}.json"]
     if not names:
         return None
     try:

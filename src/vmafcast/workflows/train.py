@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +9,10 @@ import numpy as np
 import polars as pl
 
 from vmafcast.common.documents import write_document
-from vmafcast.common.errors import OutputError
+from vmafcast.common.errors import RequestError
 from vmafcast.common.files import atomic_path
 from vmafcast.common.progress import Progress
-from vmafcast.common.provenance import RunRecord
+from vmafcast.common.provenance import FileFact, RunRecord
 from vmafcast.corpus.store import CorpusStore
 from vmafcast.evaluation.loso import CorpusFacts, LosoReport, LosoResult, evaluate_loso
 from vmafcast.models.export import describe_export, export_onnx, round_trip
@@ -26,6 +22,7 @@ from vmafcast.models.sidecar import TrainingFacts, write_sidecar
 from vmafcast.models.training import rows_design
 from vmafcast.workflows.pictures import HELD_OUT, draw_predictions
 from vmafcast.workflows.rows import corpus_rows
+from vmafcast.workflows.whole_folder import whole_folder
 
 MODEL_NAME = "model.onnx"
 SIDECAR_NAME = "model.json"
@@ -43,7 +40,8 @@ class TrainRequest:
     corpus
         On what.
     output
-        The candidate folder: the model, its sidecar, the LOSO reports, and the held-out predictions below it.
+        The candidate folder: the model, its sidecar, the LOSO reports, and the held-out predictions below it. An
+        earlier candidate there is replaced as a whole, and only when the new one is finished.
     seeds
         Each is evaluated; the model that is exported is that of the first.
     licence
@@ -84,23 +82,32 @@ def train(request: TrainRequest, progress: Progress | None = None) -> Trained:
 
     Raises
     ------
+    RequestError
+        What is at the output is no candidate, or is what the corpus lies in.
     DataError
         The corpus cannot be learnt from, or the exported model does not say what the network says.
     OutputError
         The folder cannot be written.
     """
+    if request.corpus.resolve().is_relative_to(request.output.resolve()):
+        raise RequestError(
+            f"the corpus {request.corpus} lies in {request.output}, which would be replaced; choose another place"
+        )
     store = CorpusStore(request.corpus)
     rows = corpus_rows(store, request.recipe)
-    record = RunRecord("vmafcast train", {"recipe": request.recipe.name, "seeds": list(request.seeds)})
-    record.read(store.files())
-    result = evaluate_loso(request.recipe, rows, request.seeds, final_seeds=request.seeds[:1], progress=progress)
-    facts = CorpusFacts(
-        path=str(request.corpus), sha256=store.sha256(), rows=len(rows), source_groups=len(set(rows.groups.tolist()))
-    )
-    with _whole_folder(request.output) as folder:
+    with whole_folder(request.output, known_by=SIDECAR_NAME) as folder:
+        record = RunRecord("vmafcast train", {"recipe": request.recipe.name, "seeds": list(request.seeds)})
+        record.read(store.files())
+        result = evaluate_loso(request.recipe, rows, request.seeds, final_seeds=request.seeds[:1], progress=progress)
+        facts = CorpusFacts(
+            path=str(request.corpus),
+            sha256=store.sha256(),
+            rows=len(rows),
+            source_groups=len(set(rows.groups.tolist())),
+        )
         error = _write_model(request, result, rows, facts, folder)
-        record.wrote([folder / MODEL_NAME])
-        provenance = record.finish()
+        written = FileFact.of(folder / MODEL_NAME, shown_as=str(request.output / MODEL_NAME))
+        provenance = record.finish().model_copy(update={"outputs": [written]})
         reports = tuple(result.report(seed, facts, provenance) for seed in request.seeds)
         for report in reports:
             write_document(folder / f"loso_seed{report.seed}.json", report)
@@ -120,7 +127,7 @@ def _write_model(request: TrainRequest, result: LosoResult, rows: Rows, corpus: 
     names = tuple(sorted(set(rows.groups.tolist())))
     training = TrainingFacts(
         recipe=request.recipe,
-        dataset=request.corpus.name,
+        dataset=request.corpus.resolve().name,
         corpus_sha256=corpus.sha256,
         rows=result.final.rows_learnt[0],
         source_groups=len(names),
@@ -146,22 +153,3 @@ def _write_held_out(rows: Rows, result: LosoResult, path: Path) -> None:
     })  # fmt: skip
     with atomic_path(path) as temporary:
         table.write_parquet(temporary, compression="zstd")
-
-
-@contextmanager
-def _whole_folder(output: Path) -> Iterator[Path]:
-    """Give an empty folder that takes the place of ``output`` when the block ends well, and vanishes when not."""
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=".vmafcast-candidate-", dir=output.parent))
-    except OSError as error:
-        raise OutputError(f"cannot write {output}: {error.strerror}; choose another place") from error
-    try:
-        yield made
-        made.chmod(0o755)  # mkdtemp keeps others out, and a candidate is nobody's secret
-        if output.exists():
-            shutil.rmtree(output)
-        made.replace(output)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise

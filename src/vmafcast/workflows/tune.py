@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from vmafcast.media.ffmpeg import Ffmpeg
 from vmafcast.media.graph import EncodeSettings, Scoring
 from vmafcast.media.measure import encode_and_score
 from vmafcast.media.source import Source, probe
-from vmafcast.media.workdir import private_workdir
+from vmafcast.media.workdir import private_workdir, sweep_workdirs
 from vmafcast.tuning.search import Outcome, QualitySearch
 
 CONTAINERS = (".mkv", ".mp4", ".webm", ".mov")
@@ -105,15 +104,18 @@ def tune(request: TuneRequest, ffmpeg: Ffmpeg) -> Iterator[Attempt | Tuned]:
     require_encoder(ffmpeg, request.encoder)
     attempts: dict[int, Attempt] = {}
     begun = time.monotonic()
-    with atomic_path(request.output) as temporary, private_workdir(request.output.parent.absolute()) as folder:
+    beside = request.output.parent.absolute()
+    with atomic_path(request.output) as temporary, private_workdir(beside) as folder:
+        sweep_workdirs(beside)
+        trial, kept = (folder / f"{name}{request.output.suffix}" for name in ("trial", "kept"))
         while (quality := search.next_quality()) is not None:
-            trial = folder / f"trial{request.output.suffix}"
             attempt = _attempt(request, ffmpeg, source, quality, len(attempts) + 1, trial)
             attempts[quality] = attempt
             search.record(quality, attempt.vmaf)
             if search.best == quality or (search.best is None and attempt.vmaf == max(search.measured.values())):
-                _keep(trial, temporary)
+                _move(trial, kept)
             yield attempt
+        _move(kept, temporary)
         chosen = attempts[search.best] if search.best is not None else max(attempts.values(), key=lambda a: a.vmaf)
     next_worse = attempts[search.next_worse] if search.next_worse is not None else None
     yield Tuned(
@@ -140,12 +142,13 @@ def _check_output(request: TuneRequest) -> None:
         raise RequestError(
             f"cannot tell a container from {output.name}; end the name in one of {', '.join(CONTAINERS)}"
         )
-    if output.exists() and output.samefile(request.source):
+    if output.exists() and request.source.exists() and output.samefile(request.source):
         raise RequestError(f"{output} is the source itself; write to another file")
 
 
-def _keep(trial: Path, temporary: Path) -> None:
+def _move(file: Path, place: Path) -> None:
+    """Move ``file`` within one file system; until the search has ended it stays in the folder that is swept."""
     try:
-        shutil.move(trial, temporary)
+        file.replace(place)
     except OSError as error:
-        raise OutputError(f"cannot write beside {temporary.parent}: {error.strerror}") from error
+        raise OutputError(f"cannot write {place}: {error.strerror}") from error
