@@ -116,22 +116,22 @@ def read_libvmaf_log(path: Path, columns: tuple[str, ...]) -> dict[str, Column]:
     Raises
     ------
     MediaError
-        The log cannot be read, or lacks a column.
+        The log cannot be read, or a frame of it lacks a column.
     """
     try:
-        frames = json.loads(path.read_bytes())["frames"]
-    except (OSError, ValueError, KeyError) as error:
+        frames = sorted(json.loads(path.read_bytes())["frames"], key=lambda frame: frame["frameNum"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise MediaError(f"libvmaf left no readable log in {path.name} ({error}); no frame was scored") from error
-    frames.sort(key=lambda frame: frame["frameNum"])
     wanted = [name for name in (*columns, "vmaf") if name in _LIBVMAF_KEYS]
     return {name: _column(frames, name) for name in dict.fromkeys(wanted)}
 
 
 def _column(frames: list[dict[str, dict[str, float]]], name: str) -> Column:
     for key in _LIBVMAF_KEYS[name]:
-        if frames and key in frames[0]["metrics"]:
-            return np.array([frame["metrics"][key] for frame in frames], dtype=np.float64)
-    raise MediaError(f"libvmaf's log holds no {name}; this build of ffmpeg does not measure it")
+        values = [frame["metrics"].get(key) for frame in frames]
+        if values and all(isinstance(value, float | int) and math.isfinite(value) for value in values):
+            return np.array(values, dtype=np.float64)
+    raise MediaError(f"libvmaf's log holds no {name} of every frame; this build of ffmpeg does not measure it")
 
 
 def read_filter_stats(path: Path, filter_name: str) -> dict[str, Column]:
