@@ -66,7 +66,7 @@ def find_ffmpeg(explicit: str | None = None) -> Ffmpeg:
         There is no such executable, or it is no ffmpeg.
     """
     chosen = explicit or os.environ.get(FFMPEG_VARIABLE)
-    if chosen is None:
+    if not chosen:
         import imageio_ffmpeg
 
         chosen = imageio_ffmpeg.get_ffmpeg_exe()
