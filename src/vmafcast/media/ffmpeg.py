@@ -97,7 +97,7 @@ def _ask(path: str, _mtime: int, _size: int) -> Ffmpeg:
         path=path,
         version=match[1],
         build=hashlib.sha256(about.encode()).hexdigest()[:16],
-        encoders=frozenset(re.findall(r"^ [VAS][A-Z.]{5} (\S+)", _answer(path, "-encoders"), re.MULTILINE)),
+        encoders=frozenset(re.findall(r"^ [VAS][A-Z.]{5} ([^=\s]\S*)", _answer(path, "-encoders"), re.MULTILINE)),
         filters=frozenset(re.findall(r"^ [A-Z.]{2,3} (\S+) +\S+->\S+", _answer(path, "-filters"), re.MULTILINE)),
     )
 
