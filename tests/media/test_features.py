@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from vmafcast.common.errors import MediaError, RequestError
+from vmafcast.media.features import (
+    CANONICAL6,
+    FEATURE_SETS,
+    LITE,
+    TEACHERS,
+    XPSNR_CEILING_DB,
+    check_teacher,
+    columns_of,
+    read_filter_stats,
+    read_libvmaf_log,
+)
+from vmafcast.media.graph import Scoring
+from vmafcast.media.measure import score_pair
+from vmafcast.media.source import probe
+
+
+def log(path, *frames):
+    path.write_text(json.dumps({"frames": [{"frameNum": n, "metrics": metrics} for n, metrics in frames]}))
+    return path
+
+
+def test_the_order_of_the_canonical_six_is_frozen():
+    """Models are trained on columns by position."""
+    assert CANONICAL6.columns == ("adm2", "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2")
+    assert LITE.columns == ("psnr_y", "psnr_cb", "psnr_cr", "ssim", "xpsnr_y", "xpsnr_u", "xpsnr_v", "motion2")
+    assert dict(FEATURE_SETS) == {"canonical6": CANONICAL6, "lite": LITE}
+
+
+def test_columns_of_several_sets_come_once_each():
+    assert columns_of((CANONICAL6, LITE)) == (*CANONICAL6.columns, *LITE.columns[:-1])
+    assert columns_of(()) == ()
+
+
+def test_columns_are_found_under_libvmafs_names_whole_or_float(tmp_path):
+    found = read_libvmaf_log(log(tmp_path / "a.json", (0, {"integer_adm2": 0.5, "vmaf": 80.0})), ("adm2",))
+    assert {name: column.tolist() for name, column in found.items()} == {"adm2": [0.5], "vmaf": [80.0]}
+    found = read_libvmaf_log(log(tmp_path / "b.json", (0, {"adm2": 0.25, "vmaf": 80.0})), ("adm2",))
+    assert found["adm2"].tolist() == [0.25]
+
+
+def test_a_feature_that_is_not_in_the_log_is_an_error_never_a_zero(tmp_path):
+    path = log(tmp_path / "a.json", (0, {"integer_adm2": 0.5, "vmaf": 80.0}))
+    with pytest.raises(MediaError, match="holds no motion2"):
+        read_libvmaf_log(path, ("adm2", "motion2"))
+    with pytest.raises(MediaError, match="holds no vmaf"):
+        read_libvmaf_log(log(tmp_path / "b.json", (0, {"integer_adm2": 0.5})), ("adm2",))
+
+
+def test_a_feature_that_one_frame_lacks_is_an_error(tmp_path):
+    path = log(tmp_path / "a.json", (0, {"integer_adm2": 0.5, "vmaf": 80.0}), (1, {"vmaf": 80.0}))
+    with pytest.raises(MediaError, match="adm2"):
+        read_libvmaf_log(path, ("adm2",))
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), "0.5"])
+def test_a_feature_that_is_no_number_is_an_error(tmp_path, value):
+    path = log(tmp_path / "a.json", (0, {"integer_adm2": value, "vmaf": 80.0}))
+    with pytest.raises(MediaError, match="adm2"):
+        read_libvmaf_log(path, ("adm2",))
+
+
+def test_frames_are_put_in_order(tmp_path):
+    path = log(tmp_path / "a.json", (2, {"vmaf": 3.0}), (0, {"vmaf": 1.0}), (1, {"vmaf": 2.0}))
+    assert read_libvmaf_log(path, ())["vmaf"].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", '{"frames": ', "[]", "null", '{"frames": []}', '{"frames": 3}', '{"frames": [{}]}']
+)
+def test_a_log_that_is_none(tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(MediaError, match=r"a\.json|holds no"):
+        read_libvmaf_log(tmp_path / "a.json", ("adm2",))
+
+
+def test_a_log_that_is_not_there(tmp_path):
+    with pytest.raises(MediaError, match=r"absent\.json"):
+        read_libvmaf_log(tmp_path / "absent.json", ("adm2",))
+
+
+def test_ssim_is_read_from_its_luma(tmp_path):
+    (tmp_path / "s").write_text(
+        "n:1 Y:0.950000 U:0.1 V:0.2 All:0.93 (12.0)\nn:2 Y:1.000000 U:1.0 V:1.0 All:1.0 (inf)\n"
+    )
+    assert read_filter_stats(tmp_path / "s", "ssim")["ssim"].tolist() == [0.95, 1.0]
+
+
+def test_an_infinite_xpsnr_becomes_the_ceiling_and_the_summary_is_no_frame(tmp_path):
+    (tmp_path / "x").write_text(
+        "n:    1  XPSNR y: 35.1000  XPSNR u: 40.2000  XPSNR v: inf\n"
+        "n:    2  XPSNR y: inf  XPSNR u: 117.0000  XPSNR v: -3.0000\n"
+        "\nXPSNR average, 2 frames  y: 35.1  u: 40.2  v: inf  (minimum: 35.1)\n"
+    )
+    found = read_filter_stats(tmp_path / "x", "xpsnr")
+    assert found["xpsnr_y"].tolist() == [35.1, XPSNR_CEILING_DB]
+    assert found["xpsnr_u"].tolist() == [40.2, XPSNR_CEILING_DB]
+    assert found["xpsnr_v"].tolist() == [XPSNR_CEILING_DB, -3.0]
+
+
+def test_statistics_that_are_not_there(tmp_path):
+    with pytest.raises(MediaError, match="ssim filter left no statistics"):
+        read_filter_stats(tmp_path / "absent", "ssim")
+
+
+def test_teachers():
+    for name in TEACHERS:
+        assert check_teacher(name) == name
+    with pytest.raises(RequestError, match=r"'vmaf_v9'; known are vmaf_v0\.6\.1"):
+        check_teacher("vmaf_v9")
+
+
+@pytest.mark.parametrize("teacher", TEACHERS)
+def test_the_features_are_the_same_whoever_teaches(ffmpeg, make_clip, run_tool, tmp_path, teacher):
+    """A neg teacher computes variants of ADM and VIF for itself; the canonical ones are still measured."""
+    source = probe(make_clip(frames=4))
+    run_tool("-i", source.path, "-c:v", "libx264", "-crf", 35, tmp_path / "a.mkv")
+    distorted = probe(tmp_path / "a.mkv")
+    plain = score_pair(ffmpeg, source, distorted, Scoring(TEACHERS[0], (CANONICAL6, LITE)))
+    scores = score_pair(ffmpeg, source, distorted, Scoring(teacher, (CANONICAL6, LITE)))
+    for name in columns_of((CANONICAL6, LITE)):
+        np.testing.assert_array_equal(scores.columns[name], plain.columns[name], err_msg=name)
+    assert (teacher == TEACHERS[0]) == (scores.vmaf.tolist() == plain.vmaf.tolist())
