@@ -1,10 +1,12 @@
-"""Fixtures that several rooms share: the real ffmpeg, small generated clips, and real footage where there is some."""
+"""Fixtures that several rooms share: the real ffmpeg, small generated clips, real footage, a user without rights."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from vmafcast.media.ffmpeg import Ffmpeg, find_ffmpeg
 from vmafcast.media.lossless import Planes, write_lossless
 
 CLIPS_VARIABLE = "VMAFCAST_CLIPS"
+_NOBODY = 65534
 
 
 def moving_texture(width: int, height: int, frames: int, seed: int) -> list[Planes]:
@@ -92,3 +95,25 @@ def clips_folder() -> Path:
     if not (folder / "MANIFEST.csv").is_file():
         pytest.skip(f"{CLIPS_VARIABLE} names a folder without a MANIFEST.csv")
     return folder
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[Path]:
+    """A folder of one's own, as a user whom permissions bind: root is somebody else for the time of the test."""
+    folder = Path(tempfile.mkdtemp(prefix="vmafcast-unprivileged-"))
+    was_root = os.geteuid() == 0
+    if was_root:
+        os.chown(folder, _NOBODY, _NOBODY)
+        os.setresgid(_NOBODY, _NOBODY, 0)
+        os.setresuid(_NOBODY, _NOBODY, 0)
+    try:
+        yield folder
+    finally:
+        if was_root:
+            os.setresuid(0, 0, 0)
+            os.setresgid(0, 0, 0)
+        for path in folder.rglob("*"):
+            if path.is_dir():
+                path.chmod(0o700)
+        folder.chmod(0o700)
+        shutil.rmtree(folder)
