@@ -168,3 +168,14 @@ def _ffmpegs_in(folder):
         except OSError:
             continue  # it ended, or is not ours
     return found
+
+
+def test_training_without_its_extra_names_the_extra(tmp_path):
+    code = (
+        "import sys; sys.modules['jax'] = None; sys.argv = ['vmafcast', 'train', 'fr_regressor_v3', '--corpus', 'c']; "
+        "from vmafcast.cli.main import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "vmafcast[train]" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -16,9 +16,12 @@ from types import FrameType, MappingProxyType
 import click
 
 from vmafcast.cli.console import say, write_json_line
-from vmafcast.common.errors import FfmpegError, VmafcastError
+from vmafcast.common.errors import CapabilityError, FfmpegError, VmafcastError
 
 INTERRUPTED = 130
+
+_TRAINING = frozenset({"jax", "jaxlib", "onnx", "optax", "scipy"})
+"""The packages of the extra `train`, without which everything but training works."""
 
 _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType({
     "corpus": ("vmafcast.cli.corpus:corpus", "Build and describe corpora of encodes with their VMAF."),
@@ -64,10 +67,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; the entry point of the package."""
-    for name in (
-        "SIGTERM",
-        "SIGHUP",
-    ):  # SIGHUP: the terminal was closed; where nohup said to ignore it, it stays ignored
+    # SIGHUP: the terminal was closed; where nohup said to ignore it, it stays ignored.
+    for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _interrupt)
@@ -92,6 +93,13 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        if error.name not in _TRAINING:
+            raise
+        _say(
+            CapabilityError(f"this needs {error.name}; install vmafcast with its extra: pip install 'vmafcast[train]'")
+        )
+        sys.exit(CapabilityError.exit_code)
     except Exception as error:  # a mistake of ours: said in a line, in full where asked for
         if os.environ.get("VMAFCAST_TRACEBACK"):
             raise
