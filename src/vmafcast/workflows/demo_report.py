@@ -80,7 +80,7 @@ def _page(report: DemoReport) -> str:
         ),
         Section(
             f"The gate says {report.verdict.verdict}",
-            f"{report.verdict.recommendation} The champion is {report.champion}.",
+            f"The champion of {loso.recipe.name} is {report.champion}.",
             ("criterion", "status", "value", "bound", "why"),
             [(c.name, c.status, c.value, f"{c.comparison} {c.threshold:g}", c.detail) for c in report.verdict.criteria],
         ),
