@@ -65,7 +65,7 @@ def _in_folder(folder: Path) -> list[SourceFile]:
         if missing:
             raise DataError(f"{folder / MANIFEST_NAME} names {missing[0].name}, which is not there")
         return list(known.values())
-    videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+    videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES and path.name[0] != ".")
     if not videos:
         raise RequestError(f"{folder} holds no video; name files, or a folder with some")
     return [SourceFile(path.stem, path, path.stem) for path in videos]
