@@ -47,7 +47,7 @@ def find_sources(places: Sequence[Path]) -> list[SourceFile]:
     RequestError
         A place does not exist, a folder holds no video, or two different files have the same name.
     DataError
-        A manifest lacks a column or names a file that is not there.
+        A manifest is no table, lacks a column, or names a file twice or one that is not there.
     """
     found: dict[str, SourceFile] = {}
     for place in places:
@@ -82,16 +82,23 @@ def _read_manifest(folder: Path) -> dict[str, SourceFile]:
     path = folder / MANIFEST_NAME
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:  # spreadsheets put a byte order mark before it
+            rows = list(csv.DictReader(handle))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as a table ({error}); make it CSV in UTF-8") from error
     return {
         row["file"]: SourceFile(row["name"], folder / row["file"], row["source_group"]) for row in _checked(rows, path)
     }
 
 
 def _checked(rows: Iterable[dict[str, str]], path: Path) -> Iterable[dict[str, str]]:
+    files: set[str] = set()
     for line, row in enumerate(rows, start=2):
         for column in ("file", "name", "source_group"):
             if not row.get(column):
                 raise DataError(f"{path}, line {line}: there is no {column}; every clip needs one")
+        if row["file"] in files:
+            raise DataError(f"{path}, line {line}: {row['file']} is there already; name every clip once")
+        files.add(row["file"])
         yield row
