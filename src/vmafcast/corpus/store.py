@@ -132,6 +132,14 @@ class CorpusStore:
         table = _scan(self._required(FRAMES), wanted)
         return table.unique(["cell", "frame"], keep="first", maintain_order=True).sort(["cell", "frame"])
 
+    def encode_files(self) -> list[Path]:
+        """Return the files of the table of encodes, sorted; DataError where there are none."""
+        return self._required(ENCODES)
+
+    def frame_files(self) -> list[Path]:
+        """Return the files of the table of frames, sorted; none where there are none."""
+        return self._files(FRAMES)
+
     def files(self) -> list[Path]:
         """Return every file of the corpus, sorted."""
         return [*self._required(ENCODES), *self._required(FRAMES)]
@@ -142,10 +150,12 @@ class CorpusStore:
         return sha256_bytes("\n".join(lines).encode())
 
     def _files(self, table: str) -> list[Path]:
-        return sorted(path for path in self.folder.glob(f"{table}/*.parquet") if not path.name.startswith("."))
+        """Return the files of a table: one for each finished group, and those of a compacted corpus beside them."""
+        groups = sorted(path for path in self.folder.glob(f"{table}/*.parquet") if not path.name.startswith("."))
+        return [*groups, *sorted(self.folder.glob(f"{table}*.parquet"))]
 
     def _required(self, table: str) -> list[Path]:
-        files = self._files(table) or sorted(self.folder.glob(f"{table}*.parquet"))
+        files = self._files(table)
         if not files:
             raise DataError(
                 f"{self.folder} holds no corpus (no {table}/*.parquet); build one with `vmafcast corpus build`"
