@@ -1,0 +1,116 @@
+"""Verifying a corpus: every file read, every hash that was recorded compared, every number looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from vmafcast.common.errors import DataError
+from vmafcast.common.files import sha256_file
+from vmafcast.common.progress import Progress, Silent
+from vmafcast.corpus import check_encodes, check_frames
+from vmafcast.corpus.cells import in_order
+from vmafcast.corpus.findings import CorpusReport, Finding, problem
+from vmafcast.corpus.manifest import MANIFEST, CorpusManifest, read_manifest
+from vmafcast.corpus.store import CorpusStore
+
+_SUMMARY = {
+    "cell": pl.String, "rows": pl.Int64, "distinct": pl.Int64, "first": pl.Int64, "last": pl.Int64, "mean": pl.Float64,
+    "lowest": pl.Float64, "sum_bytes": pl.Int64, "psnr": pl.Float64, "slack": pl.Float64, "file": pl.String,
+}  # fmt: skip
+
+
+def verify_corpus(store: CorpusStore, *, progress: Progress | None = None) -> CorpusReport:
+    """Read all of a corpus, one file at a time, and return what is wrong with it and what is worth knowing.
+
+    Parameters
+    ----------
+    store
+        The corpus.
+    progress
+        Where it shows.
+
+    Raises
+    ------
+    DataError
+        There is no corpus at all. Everything else is a finding.
+    """
+    folder = store.folder
+    encode_files, frame_files = store.encode_files(), store.frame_files()
+    findings: list[Finding] = []
+    manifest = _manifest(folder, findings)
+    shown = progress or Silent()
+    with shown.task("verifying", total=len(encode_files) + len(frame_files)) as task:
+        tables = []
+        for path in encode_files:
+            table = _read(path, folder, check_encodes.NEEDED, findings)
+            tables += [] if table is None else [table]
+            task.advance()
+        encodes = pl.concat(tables, how="diagonal_relaxed") if tables else None
+        summaries = [pl.DataFrame(schema=_SUMMARY)]
+        rows: dict[str, int] = {}
+        for path in frame_files:
+            frames = _read(path, folder, check_frames.NEEDED, findings)
+            if frames is not None:
+                rows[path.relative_to(folder).as_posix()] = frames.height
+                findings += check_frames.check_file(frames, path.relative_to(folder).as_posix())
+                summaries.append(check_frames.summarise(frames, path))
+            task.advance()
+    cells = pl.concat(summaries, how="diagonal_relaxed")
+    if encodes is not None:
+        findings += check_encodes.check_encodes(encodes)
+        once = in_order(encodes.unique("cell", keep="first", maintain_order=True))
+        findings += check_frames.check_against(once, cells, manifest.thinning.every if manifest else 1)
+    if manifest is not None:
+        findings += _against_manifest(folder, manifest, [*encode_files, *frame_files])
+    findings.sort(key=lambda finding: (finding.kind == "note", finding.check, finding.where, finding.detail))
+    return CorpusReport(
+        folder=str(folder),
+        files=len(encode_files) + len(frame_files),
+        cells=0 if encodes is None else encodes["cell"].n_unique(),
+        frames=sum(rows.values()),
+        findings=tuple(findings),
+    )
+
+
+def _manifest(folder: Path, findings: list[Finding]) -> CorpusManifest | None:
+    try:
+        return read_manifest(folder)
+    except DataError as error:
+        findings.append(problem("manifest", MANIFEST, str(error)))
+        return None
+
+
+def _read(path: Path, folder: Path, needed: Sequence[str], findings: list[Finding]) -> pl.DataFrame | None:
+    where = path.relative_to(folder).as_posix()
+    try:
+        table = pl.read_parquet(path, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        findings.append(problem("unreadable", where, f"it cannot be read as Parquet ({_first_line(error)})"))
+        return None
+    if missing := [name for name in needed if name not in table.columns]:
+        findings.append(problem("unreadable", where, f"it has no column {', '.join(missing)}"))
+        return None
+    return table
+
+
+def _against_manifest(folder: Path, manifest: CorpusManifest, files: Sequence[Path]) -> Iterator[Finding]:
+    listed = {file.path: file for file in manifest.files}
+    for name, file in listed.items():
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            yield problem("manifest", name, "it lies outside the corpus")
+        elif not path.is_file():
+            yield problem("manifest", name, f"{MANIFEST} lists it, and it is not there")
+        elif path.stat().st_size != file.bytes or sha256_file(path) != file.sha256:
+            yield problem("manifest", name, f"its bytes are not those that {MANIFEST} records; take it from a copy")
+    for path in files:
+        name = path.relative_to(folder).as_posix()
+        if name not in listed:
+            yield problem("manifest", name, f"{MANIFEST} does not list it; compact the corpus anew")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
