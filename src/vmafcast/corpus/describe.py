@@ -6,22 +6,25 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from vmafcast.corpus.store import CorpusStore
+from vmafcast.corpus.store import TIMINGS, CorpusStore
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderSummary:
-    """One encoder and preset of a corpus; VMAF is the teacher's pooled mean, bitrates are of the video stream."""
+    """One encoder and preset of a corpus; VMAF is the teacher's pooled mean, bitrates are of the video stream.
+
+    An imported corpus may not say the preset, the qualities, the bitrates or the CPU time.
+    """
 
     encoder: str
-    preset: str
+    preset: str | None
     cells: int
     sources: int
     qualities: tuple[int, ...]
     vmaf_min: float
     vmaf_median: float
     vmaf_max: float
-    kbps_median: float
+    kbps_median: float | None
     cpu_seconds: float | None
     mean_curve: tuple[tuple[int, float], ...]
 
@@ -62,29 +65,32 @@ def describe_corpus(store: CorpusStore) -> CorpusSummary:
         sources=sources,
         source_groups=table["source_group"].n_unique(),
         teachers=tuple(sorted(table["teacher"].unique())),
-        ffmpeg_versions=tuple(sorted(table["ffmpeg_version"].unique())),
+        ffmpeg_versions=tuple(sorted(table["ffmpeg_version"].drop_nulls().unique())),
         encoder_versions={
-            str(name): tuple(sorted(rows["encoder_version"].unique())) for (name,), rows in table.group_by(["encoder"])
+            str(name): tuple(sorted(rows["encoder_version"].drop_nulls().unique()))
+            for (name,), rows in table.group_by(["encoder"])
         },
-        encoders=tuple(sorted((_encoder(rows) for _, rows in kinds), key=lambda e: (e.encoder, e.preset))),
+        encoders=tuple(sorted((_encoder(rows) for _, rows in kinds), key=lambda e: (e.encoder, e.preset or ""))),
         complete=table.height == settings * sources,
         bytes_on_disk=sum(path.stat().st_size for path in store.files()),
     )
 
 
 def _encoder(rows: pl.DataFrame) -> EncoderSummary:
-    cpu = rows.select(pl.sum_horizontal("encode_cpu_s", "decode_cpu_s", "score_cpu_s").sum()).item()
-    curve = rows.group_by("quality").agg(pl.col("vmaf").mean()).sort("quality")
+    timed = rows.filter(pl.any_horizontal(pl.col(TIMINGS).is_not_null()))
+    cpu = timed.select(pl.sum_horizontal(TIMINGS).sum()).item() if timed.height else None
+    kbps = rows["kbps"].cast(pl.Float64).median()
+    curve = rows.filter(pl.col("quality").is_not_null()).group_by("quality").agg(pl.col("vmaf").mean()).sort("quality")
     return EncoderSummary(
         encoder=rows["encoder"][0],
         preset=rows["preset"][0],
         cells=rows.height,
         sources=rows["source"].n_unique(),
-        qualities=tuple(sorted(rows["quality"].unique())),
+        qualities=tuple(sorted(rows["quality"].drop_nulls().unique())),
         vmaf_min=float(rows.select(pl.col("vmaf").min()).item()),
         vmaf_median=float(rows.select(pl.col("vmaf").median()).item()),
         vmaf_max=float(rows.select(pl.col("vmaf").max()).item()),
-        kbps_median=float(rows.select(pl.col("kbps").median()).item()),
+        kbps_median=None if kbps is None else float(str(kbps)),
         cpu_seconds=None if cpu is None else float(cpu),
         mean_curve=tuple((int(quality), float(vmaf)) for quality, vmaf in curve.iter_rows()),
     )
