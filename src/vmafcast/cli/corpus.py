@@ -1,4 +1,4 @@
-"""``vmafcast corpus``: build, describe, samples."""
+"""``vmafcast corpus``: build, describe, samples, and what :mod:`vmafcast.cli.interchange` adds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from vmafcast.cli import interchange
 from vmafcast.cli.options import ffmpeg_option, json_option, scoped_values, whole_numbers
 
 _FOLDER = click.Path(path_type=Path)
@@ -14,7 +15,10 @@ _FOLDER = click.Path(path_type=Path)
 
 @click.group()
 def corpus() -> None:
-    """Build and describe corpora: sources, encoded and scored, per frame and per encode."""
+    """Build, describe and exchange corpora: sources, encoded and scored, per frame and per encode."""
+
+
+interchange.add_to(corpus)
 
 
 @corpus.command()
