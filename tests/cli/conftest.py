@@ -1,37 +1,38 @@
-"""Fixtures of the command line's tests: a clip, and the command run as a user runs it."""
+"""Fixtures of the command line's tests: the command run as a user runs it, and one tiny line from clips to a champion.
 
+The line is real throughout and built by the commands themselves: three generated clips of three source groups, two fast
+encoders at three quality values, the product recipe, the product gate.
+"""
+
+from __future__ import annotations
+
+import hashlib
 import json
+import os
+import pty
+import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
+from pathlib import Path
+from typing import ClassVar
 
-import numpy as np
 import pytest
 
 from vmafcast.media.ffmpeg import find_ffmpeg
-from vmafcast.media.lossless import write_lossless
+from vmafcast.models.recipe import get_recipe
+from vmafcast.workflows.train import TrainRequest, train
 
-
-def moving_texture(width, height, frames, seed=0):
-    """Yield planes of a coloured texture that drifts under a little grain."""
-    random = np.random.default_rng(seed)
-    rows, columns = np.mgrid[0 : height + 64, 0 : width + 64]
-    noise = random.normal(size=(height + 64, width + 64))
-    smooth = sum(np.sin(columns / step + rows / (step * 1.7)) for step in (3.0, 7.0, 19.0))
-    canvas = 128 + 30 * smooth + 14 * noise
-    for frame in range(frames):
-        part = canvas[frame : frame + height, 2 * frame : 2 * frame + width]
-        luma = np.clip(part + random.normal(scale=2.0, size=part.shape), 16, 235).astype(np.uint8)
-        chroma = np.clip(part[::2, ::2] / 4 + 96, 16, 240).astype(np.uint8)
-        yield luma, chroma, 255 - chroma
-
-
-@pytest.fixture(scope="session")
-def clip(tmp_path_factory):
-    path = tmp_path_factory.mktemp("clips") / "texture.mkv"
-    write_lossless(path, moving_texture(128, 96, 16), width=128, height=96, fps=Fraction(25))
-    return path
+COMMAND = (sys.executable, "-m", "vmafcast.cli.main")
+RECIPE = "fr_regressor_v3"
+GROUPS = {"alpha": "meadow", "beta": "river", "gamma": "tower"}
+QUALITIES = {"libx264": (20, 32, 44), "libsvtav1": (25, 45, 62)}
+PRESETS = {"libx264": "ultrafast", "libsvtav1": "10"}
+FRAMES, FPS = 16, 25
+SENTINEL = "quartermaine"
+"""The name of a user and of a home that must never be written down."""
 
 
 @dataclass
@@ -44,24 +45,76 @@ class Outcome:
     def lines(self):
         return [json.loads(line) for line in self.out.splitlines()]
 
+    @property
+    def done(self):
+        [line] = [line for line in self.lines if line["type"] == "done"]
+        return line
+
+
+def run_vmafcast(cwd, *arguments, env=None, timeout=120):
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="session")
+def run_in():
+    """Run ``vmafcast ARGUMENTS`` in a given folder."""
+    return run_vmafcast
+
 
 @pytest.fixture
 def vmafcast(tmp_path):
     """Run ``vmafcast ARGUMENTS`` in an empty folder; what it returns has the exit code and both outputs."""
 
-    def run(*arguments, env=None, timeout=120):
-        done = subprocess.run(
-            [sys.executable, "-m", "vmafcast.cli.main", *map(str, arguments)],
-            cwd=tmp_path,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+    def run(*arguments, **options):
+        return run_vmafcast(tmp_path, *arguments, **options)
 
     return run
+
+
+@pytest.fixture
+def on_terminal(tmp_path):
+    """Run a command on a terminal of a given width; ``out`` is what it showed there, or the standard output beside it."""
+
+    def run(*arguments, columns=80, env=None, streams=("stdout", "stderr")):
+        master, slave = pty.openpty()
+        given = {name: slave if name in streams else subprocess.PIPE for name in ("stdout", "stderr")}
+        environment = (env or os.environ) | {"COLUMNS": str(columns), "LINES": "50", "TERM": "xterm-256color"}
+        process = subprocess.Popen([*COMMAND, *map(str, arguments)], cwd=tmp_path, env=environment, **given)
+        os.close(slave)
+        shown = b""
+        while True:
+            try:
+                part = os.read(master, 65536)
+            except OSError:  # Linux says so when the last writer has gone
+                break
+            if not part:
+                break
+            shown += part
+        os.close(master)
+        out, err = (part.decode() if part is not None else None for part in process.communicate(timeout=60))
+        terminal = shown.decode().replace("\r\n", "\n")
+        return Outcome(
+            process.returncode,
+            terminal if out is None else out,
+            terminal if err is None and out is not None else err or "",
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def clip(make_clip):
+    return make_clip("texture.mkv", frames=FRAMES)
 
 
 @pytest.fixture
@@ -74,3 +127,186 @@ def ffmpeg_without_libvmaf(tmp_path_factory):
     )
     path.chmod(0o755)
     return path
+
+
+def build_arguments(out="corpus"):
+    arguments = ["corpus", "build", "clips"]
+    for name, values in QUALITIES.items():
+        arguments += ["--encoder", name, "--preset", f"{name}={PRESETS[name]}"]
+        arguments += ["--quality", f"{name}={','.join(map(str, values))}"]
+    return [*arguments, "--out", str(out), "--json"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A folder with everything in it, what the commands said, and what they were asked for."""
+
+    folder: Path
+    said: dict[str, Outcome]
+    groups: ClassVar = GROUPS
+    qualities: ClassVar = QUALITIES
+    presets: ClassVar = PRESETS
+    cells: ClassVar = len(GROUPS) * sum(map(len, QUALITIES.values()))
+    frames: ClassVar = FRAMES
+    fps: ClassVar = FPS
+    sentinel: ClassVar = SENTINEL
+    build_arguments: ClassVar = staticmethod(build_arguments)
+
+    @property
+    def clips(self) -> Path:
+        return self.folder / "clips"
+
+    @property
+    def corpus(self) -> Path:
+        return self.folder / "corpus"
+
+    @property
+    def candidate(self) -> Path:
+        return self.folder / "candidate"
+
+    @property
+    def registry(self) -> Path:
+        return self.folder / "registry"
+
+
+@pytest.fixture(scope="session")
+def built(make_clip, tmp_path_factory):
+    """The tiny corpus."""
+    folder = tmp_path_factory.mktemp("line")
+    (folder / "clips").mkdir()
+    for seed, name in enumerate(GROUPS):
+        make_clip(f"{name}.mkv", width=96, height=64, frames=FRAMES, seed=seed, folder=folder / "clips")
+    rows = [f"{name}.mkv,{name},{group}\n" for name, group in GROUPS.items()]
+    (folder / "clips" / "MANIFEST.csv").write_text("file,name,source_group\n" + "".join(rows))
+    said = run_vmafcast(folder, *build_arguments())
+    assert said.code == 0, said.err
+    return Line(folder, {"build": said})
+
+
+@pytest.fixture(scope="session")
+def trained(built):
+    """The same with a candidate of the product recipe, trained by a user whose name must not be written down."""
+    env = os.environ | {"USER": SENTINEL, "LOGNAME": SENTINEL, "HOME": f"/nowhere/{SENTINEL}"}
+    said = run_vmafcast(
+        built.folder, "train", RECIPE, "--corpus", "corpus", "--out", "candidate", "--json", env=env, timeout=300
+    )
+    assert said.code == 0, said.err
+    return Line(built.folder, built.said | {"train": said})
+
+
+@pytest.fixture(scope="session")
+def served(trained):
+    """The same with a registry whose champion it is. Not to be changed: see ``registry``."""
+    said = run_vmafcast(trained.folder, "ship", "candidate", "--registry", "registry", "--json")
+    assert said.code == 0, said.err
+    return Line(trained.folder, trained.said | {"ship": said})
+
+
+@pytest.fixture
+def registry(served, tmp_path):
+    """A copy of the registry that a test may change."""
+    return Path(shutil.copytree(served.registry, tmp_path / "registry"))
+
+
+@pytest.fixture(scope="session")
+def train_here(built, tmp_path_factory) -> Callable[..., Path]:
+    """A function that trains the recipe on the tiny corpus through the library; each training is done once."""
+    made: dict[tuple[object, ...], Path] = {}
+
+    def run(name: str, *, seed: int = 0, smoke: bool = False, **changes: object) -> Path:
+        if (name, seed, smoke) not in made:
+            output = tmp_path_factory.mktemp("candidates") / name
+            recipe = get_recipe(RECIPE).model_copy(update=changes)
+            train(TrainRequest(recipe, built.corpus, output, seeds=(seed,), smoke=smoke))
+            made[name, seed, smoke] = output
+        return made[name, seed, smoke]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def weak(train_here):
+    """A candidate that has learnt for one epoch, and that no gate should let through."""
+    return train_here("weak", epochs=1)
+
+
+@pytest.fixture(scope="session")
+def another(train_here):
+    """A candidate as good as the champion, of another seed."""
+    return train_here("another", seed=1)
+
+
+@pytest.fixture(scope="session")
+def raw_scores(tmp_path_factory):
+    """A function that scores a pair with one plain ffmpeg command: libvmaf's log, aligned by frame index."""
+    executable = find_ffmpeg().path
+
+    def run(source: Path, distorted: Path) -> dict:
+        log = tmp_path_factory.mktemp("raw") / "log.json"
+        timeline = f"settb=1/{FPS},setpts=N,format=yuv420p"
+        graph = f"[0:v]{timeline}[d];[1:v]{timeline}[r];[d][r]libvmaf=model=version=vmaf_v0.6.1:log_fmt=json:log_path=log.json"
+        command = [executable, "-v", "error", "-nostdin", "-r", f"{FPS}", "-i", f"file:{distorted}"]
+        command += ["-r", f"{FPS}", "-i", f"file:{source}", "-lavfi", graph, "-f", "null", "-"]
+        subprocess.run(command, cwd=log.parent, check=True, timeout=60)
+        return json.loads(log.read_text())
+
+    return run
+
+
+def tree_of(folder: Path) -> dict[str, str]:
+    """Return the hash of every file below ``folder``, by its relative path."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def tree() -> Callable[[Path], dict[str, str]]:
+    return tree_of
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Return the processes whose working folder is below ``folder``."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").readlink().is_relative_to(folder):
+                found.append(process.name)
+        except OSError:
+            continue  # it ended, or is not ours
+    return found
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a command in an empty folder and wait until an ffmpeg works for it; it is killed at the latest with the test."""
+    started = []
+
+    def run(*arguments, timeout=60):
+        process = subprocess.Popen(
+            [*COMMAND, *map(str, arguments)], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        deadline = time.monotonic() + timeout
+        while not any(tmp_path.rglob("vmafcast-work-*/*")) and time.monotonic() < deadline:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def running(tmp_path):
+    """A function that returns the processes that work in the test's folder, other than those given."""
+
+    def find(*, but=()):
+        return [pid for pid in processes_in(tmp_path) if int(pid) not in but]
+
+    return find

@@ -42,13 +42,14 @@ def train(
     """Train RECIPE on a corpus, with leave-one-source-out scores, into a candidate folder that `ship` judges."""
     from vmafcast.cli.console import Console, TerminalProgress
     from vmafcast.models.recipe import get_recipe
-    from vmafcast.workflows.train import TrainRequest
-    from vmafcast.workflows.train import train as run
 
     console = Console(as_json=as_json)
     wanted = get_recipe(recipe)
     if frame_stride is not None:
         wanted = wanted.model_copy(update={"frame_stride": frame_stride})
+    from vmafcast.workflows.train import TrainRequest  # imports jax: a wrong name of a recipe need not wait for it
+    from vmafcast.workflows.train import train as run
+
     request = TrainRequest(
         recipe=wanted, corpus=corpus_folder, output=output or Path("candidates") / recipe,
         seeds=tuple(dict.fromkeys(seeds)), licence=licence, smoke=smoke,

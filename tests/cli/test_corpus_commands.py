@@ -1,0 +1,139 @@
+"""``vmafcast corpus``: what is built, what is not built twice, and what is said of it."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+
+import numpy as np
+import polars as pl
+import pytest
+
+
+@pytest.fixture
+def again(built, tmp_path):
+    """The clips and a copy of the corpus, in a folder that a test may change."""
+    (tmp_path / "clips").symlink_to(built.clips)
+    shutil.copytree(built.corpus, tmp_path / "corpus")
+    return tmp_path
+
+
+def test_everything_that_was_asked_for_is_there_once(built):
+    assert built.said["build"].done["built"] == built.cells
+    table = pl.read_parquet(built.corpus / "encodes" / "*.parquet")
+    cells = {
+        (row["source"], row["source_group"], row["encoder"], row["quality"]) for row in table.iter_rows(named=True)
+    }
+    expected = {
+        (name, group, encoder, quality)
+        for name, group in built.groups.items()
+        for encoder, qualities in built.qualities.items()
+        for quality in qualities
+    }
+    assert cells == expected
+    assert table.height == built.cells
+    frames = pl.read_parquet(built.corpus / "frames" / "*.parquet")
+    assert (
+        frames.group_by("cell").agg(pl.col("frame").sort())["frame"].to_list()
+        == [list(range(built.frames))] * built.cells
+    )
+
+
+def test_a_second_run_builds_nothing_and_changes_nothing(again, tree, run_in, built):
+    before = tree(again / "corpus")
+    said = run_in(again, *built.build_arguments())
+    assert said.code == 0
+    assert (said.done["planned"], said.done["already_finished"], said.done["built"]) == (built.cells, built.cells, 0)
+    assert said.done["cpu_seconds"] == 0
+    assert tree(again / "corpus") == before
+
+
+def test_a_wider_sweep_builds_only_what_is_new(again, tree, run_in, built):
+    before = tree(again / "corpus")
+    said = run_in(again, *built.build_arguments(), "--quality", "libx264=38")
+    assert said.code == 0
+    assert said.done["already_finished"] == built.cells
+    assert said.done["built"] == len(built.groups)
+    assert before.items() <= tree(again / "corpus").items()
+    table = pl.read_parquet(again / "corpus" / "encodes" / "*.parquet").filter(pl.col("quality") == 38)
+    assert set(table["encoder"]) == {"libx264"}
+    assert table["source"].sort().to_list() == sorted(built.groups)
+
+
+def test_what_a_killed_build_left_is_swept_and_built_again(again, tree, run_in, built):
+    whole = tree(again / "corpus")
+    one = min((again / "corpus" / "encodes").iterdir())
+    one.unlink()  # its frames are there, its encodes are not: killed between the two
+    (again / "corpus" / "vmafcast-work-999999999-abc").mkdir()
+    said = run_in(again, *built.build_arguments())
+    assert said.code == 0
+    assert said.done["built"] == 3
+    assert set(tree(again / "corpus")) == set(whole)
+    assert not (again / "corpus" / "vmafcast-work-999999999-abc").exists()
+
+
+def test_describe_says_what_the_files_hold(built, run_in):
+    said = run_in(built.folder, "corpus", "describe", "corpus", "--json")
+    assert said.code == 0
+    [line] = said.lines
+    encodes = pl.read_parquet(built.corpus / "encodes" / "*.parquet")
+    frames = pl.read_parquet(built.corpus / "frames" / "*.parquet").join(
+        encodes.select("cell", "encoder", "source", "quality"), on="cell"
+    )
+    assert (line["cells"], line["frames"]) == (built.cells, built.cells * built.frames)
+    assert (line["sources"], line["source_groups"], line["complete"]) == (3, 3, True)
+    assert line["teachers"] == ["vmaf_v0.6.1"]
+    assert line["bytes_on_disk"] == sum(path.stat().st_size for path in built.corpus.rglob("*.parquet"))
+    assert [each["encoder"] for each in line["encoders"]] == sorted(built.qualities)
+    for each in line["encoders"]:
+        name = each["encoder"]
+        cells = (
+            frames.filter(pl.col("encoder") == name)
+            .group_by("source", "quality")
+            .agg(pl.col("vmaf").mean(), (pl.col("bytes").sum() * 8 / 1000 / (built.frames / built.fps)).alias("kbps"))
+        )
+        assert (each["preset"], each["qualities"]) == (
+            {"libx264": "ultrafast", "libsvtav1": "10"}[name],
+            list(built.qualities[name]),
+        )
+        assert (each["cells"], each["sources"]) == (cells.height, len(built.groups))
+        assert each["vmaf_min"] == pytest.approx(cells["vmaf"].min(), abs=1e-9)
+        assert each["vmaf_median"] == pytest.approx(float(np.median(cells["vmaf"].to_numpy())), abs=1e-9)
+        assert each["vmaf_max"] == pytest.approx(cells["vmaf"].max(), abs=1e-9)
+        assert each["kbps_median"] == pytest.approx(float(np.median(cells["kbps"].to_numpy())), rel=1e-9)
+        curve = {
+            quality: cells.filter(pl.col("quality") == quality)["vmaf"].mean() for quality in built.qualities[name]
+        }
+        assert dict(each["mean_curve"]) == pytest.approx(curve)
+
+
+def test_describe_says_when_a_setting_is_missing(again, run_in, built):
+    min((again / "corpus" / "encodes").iterdir()).unlink()
+    said = run_in(again, "corpus", "describe", "corpus")
+    assert said.code == 0
+    assert f"{built.cells - 3} cells" in said.out
+    assert "not every source has every setting" in said.out
+
+
+def test_a_scope_that_is_not_swept_is_refused_before_anything_runs(built, tmp_path, run_in):
+    said = run_in(
+        tmp_path, "corpus", "build", built.clips, "--encoder", "libx264", "--quality", "libx265=23", "--out", "c"
+    )
+    assert said.code == 2
+    assert "libx265" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_ends_a_build_and_leaves_nothing_running(start, clip, tmp_path, running, name):
+    arguments = ["--encoder", "libaom-av1", "--preset", "0", "--quality", "10,20", "--out", "corpus", "--json"]
+    process = start("corpus", "build", clip, *arguments)
+    process.send_signal(getattr(signal, name))
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert out == ""
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    assert not running()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert not list(tmp_path.rglob("vmafcast-work-*"))
