@@ -10,8 +10,9 @@ from vmafcast.common.documents import to_json
 from vmafcast.common.errors import DataError, RequestError
 from vmafcast.common.provenance import RunRecord
 from vmafcast.evaluation.folds import group_folds
-from vmafcast.evaluation.loso import CorpusFacts, LosoReport, evaluate_loso
+from vmafcast.evaluation.loso import evaluate_loso
 from vmafcast.evaluation.loso_folder import read_loso_folder
+from vmafcast.evaluation.loso_report import CorpusFacts, LosoReport
 from vmafcast.evaluation.scores import plcc, rmse
 from vmafcast.models.recipe import Recipe
 from vmafcast.models.rows import Rows

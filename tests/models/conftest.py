@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vmafcast.common.feature_names import CANONICAL6
 from vmafcast.models.export import describe_export, export_onnx
-from vmafcast.models.recipe import CANONICAL6, Recipe
+from vmafcast.models.recipe import Recipe
 from vmafcast.models.rows import Rows
 from vmafcast.models.sidecar import Sidecar, TrainingFacts, sidecar_path, write_sidecar
 from vmafcast.models.trained import Member, TrainedMembers

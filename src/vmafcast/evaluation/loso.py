@@ -8,15 +8,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from vmafcast.common.documents import Document
 from vmafcast.common.errors import RequestError
 from vmafcast.common.provenance import RunProvenance
 from vmafcast.encoders.vocabulary import VOCABULARIES
 from vmafcast.evaluation.folds import Fold, leave_one_source_out
+from vmafcast.evaluation.loso_report import CorpusFacts, FoldScore, LosoReport
 from vmafcast.evaluation.scores import bootstrap_mean, mae, plcc, rmse, srocc
 from vmafcast.models.recipe import Recipe
 from vmafcast.models.sidecar import LosoSummary
@@ -30,86 +30,6 @@ if TYPE_CHECKING:
     from vmafcast.models.rows import Rows
 
 INTERVAL_LEVEL: Final = 0.95
-
-
-class CorpusFacts(Document):
-    """What was learnt from: where it lies, its digest, and how many rows and source groups it holds."""
-
-    path: str
-    sha256: str | None
-    rows: int
-    source_groups: int
-
-
-class FoldScore(Document):
-    """How one held-out source group was predicted.
-
-    Attributes
-    ----------
-    held_out
-        The source group, or several joined by ``+``.
-    n_train, n_val
-        Rows that were learnt from, after the frame stride, and rows that were judged: all of the group's.
-    plcc, srocc
-        Correlations in [-1, 1]; None where the prediction or the target is constant.
-    rmse, mae
-        In the teacher's units.
-    blind_plcc, blind_srocc, blind_rmse
-        The same of the codec-blind twin; None where none was trained.
-    """
-
-    held_out: str
-    n_train: int
-    n_val: int
-    plcc: float | None
-    srocc: float | None
-    rmse: float
-    mae: float
-    blind_plcc: float | None = None
-    blind_srocc: float | None = None
-    blind_rmse: float | None = None
-
-
-class LosoReport(Document):
-    """The document ``loso_seed{N}.json``: one seed's leave-one-source-out.
-
-    Attributes
-    ----------
-    mean_plcc, std_plcc, min_plcc, max_plcc, mean_srocc
-        Over the folds, std with ddof 1; None where a fold has no correlation, because a mean over the
-        others would hide it.
-    mean_plcc_interval, interval_level
-        The bootstrap interval of ``mean_plcc`` over source groups.
-    num_codecs
-        The width of the codec block, 0 where there is none.
-    lr
-        The recipe's learning rate.
-    """
-
-    schema_version: Literal[1] = 1
-    seed: int
-    corpus: CorpusFacts
-    n_folds: int
-    folds: tuple[FoldScore, ...]
-    mean_plcc: float | None
-    std_plcc: float | None
-    min_plcc: float | None
-    max_plcc: float | None
-    mean_srocc: float | None
-    mean_rmse: float
-    mean_plcc_interval: tuple[float, float] | None
-    interval_level: float
-    blind_mean_plcc: float | None
-    blind_mean_rmse: float | None
-    epochs: int
-    batch_size: int
-    lr: float
-    weight_decay: float
-    num_codecs: int
-    encoder_vocab_version: int | None
-    wall_time_s: float
-    recipe: Recipe
-    run_provenance: RunProvenance | None
 
 
 @dataclass(frozen=True, eq=False)

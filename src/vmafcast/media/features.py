@@ -17,6 +17,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from vmafcast.common import feature_names
 from vmafcast.common.errors import MediaError, RequestError
 
 Column = NDArray[np.float64]
@@ -69,7 +70,7 @@ class FeatureSet:
 
 CANONICAL6 = FeatureSet(
     name="canonical6",
-    columns=("adm2", "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2"),
+    columns=feature_names.CANONICAL6,
     extractors=("adm", "vif", "motion"),
     filters=(),
 )
@@ -77,7 +78,7 @@ CANONICAL6 = FeatureSet(
 
 LITE = FeatureSet(
     name="lite",
-    columns=("psnr_y", "psnr_cb", "psnr_cr", "ssim", "xpsnr_y", "xpsnr_u", "xpsnr_v", "motion2"),
+    columns=feature_names.LITE,
     extractors=("motion", "psnr"),
     filters=("ssim", "xpsnr"),
 )

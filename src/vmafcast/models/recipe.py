@@ -10,31 +10,10 @@ from pydantic import Field, model_validator
 
 from vmafcast.common.documents import Document
 from vmafcast.common.errors import RequestError
+from vmafcast.common.feature_names import CANONICAL6, LITE
 from vmafcast.encoders.vocabulary import VOCABULARIES
 
 Share = Annotated[float, Field(ge=0, lt=1)]
-
-CANONICAL6: tuple[str, ...] = (
-    "adm2",
-    "vif_scale0",
-    "vif_scale1",
-    "vif_scale2",
-    "vif_scale3",
-    "motion2",
-)
-"""The inputs of VMAF v0.6.1 itself, in the order of its published model file."""
-
-LITE: tuple[str, ...] = (
-    "psnr_y",
-    "psnr_cb",
-    "psnr_cr",
-    "ssim",
-    "xpsnr_y",
-    "xpsnr_u",
-    "xpsnr_v",
-    "motion2",
-)
-"""Measurements that cost almost nothing beside VMAF: PSNR, SSIM and XPSNR, and the motion of the source."""
 
 
 class Recipe(Document):

@@ -9,7 +9,7 @@ from pathlib import Path
 from vmafcast.common.files import write_text
 from vmafcast.common.provenance import RunRecord
 from vmafcast.corpus.describe import CorpusSummary
-from vmafcast.evaluation.loso import LosoReport
+from vmafcast.evaluation.loso_report import LosoReport
 from vmafcast.evaluation.verdict import Verdict
 from vmafcast.reports.page import Section, page_html
 from vmafcast.workflows.predict import ClipPrediction

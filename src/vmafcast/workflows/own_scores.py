@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from vmafcast.common.documents import read_document
 from vmafcast.common.errors import DataError, IntegrityError
-from vmafcast.evaluation.loso import LosoReport
+from vmafcast.evaluation.loso_report import LosoReport
 from vmafcast.models.sidecar import LosoSummary, Sidecar
 
 _ROUNDING = 1e-9

@@ -8,7 +8,7 @@ import polars as pl
 
 from vmafcast.common.files import write_text
 from vmafcast.corpus.store import CorpusStore
-from vmafcast.evaluation.loso import LosoReport
+from vmafcast.evaluation.loso_report import LosoReport
 from vmafcast.reports.axes import Series
 from vmafcast.reports.curves import Panel, curves_svg
 from vmafcast.reports.scatter import scatter_svg

@@ -11,7 +11,7 @@ from vmafcast.common.errors import DataError, GateRefused
 from vmafcast.common.provenance import RunRecord
 from vmafcast.evaluation.criteria import GateOutcome
 from vmafcast.evaluation.gates import FrScores, judge_fr_v1, judge_fr_v3
-from vmafcast.evaluation.loso import LosoReport
+from vmafcast.evaluation.loso_report import LosoReport
 from vmafcast.evaluation.thresholds import FrV1Thresholds, FrV3Thresholds
 from vmafcast.evaluation.verdict import Verdict, VerdictCorpus, verdict_of, write_verdict
 from vmafcast.registry.candidate import SIDECAR_NAME, Candidate, read_candidate

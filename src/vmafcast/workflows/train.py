@@ -14,7 +14,8 @@ from vmafcast.common.files import atomic_path
 from vmafcast.common.progress import Progress
 from vmafcast.common.provenance import FileFact, RunRecord
 from vmafcast.corpus.store import CorpusStore
-from vmafcast.evaluation.loso import CorpusFacts, LosoReport, LosoResult, evaluate_loso
+from vmafcast.evaluation.loso import LosoResult, evaluate_loso
+from vmafcast.evaluation.loso_report import CorpusFacts, LosoReport
 from vmafcast.models.export import describe_export, export_onnx, round_trip
 from vmafcast.models.recipe import Recipe
 from vmafcast.models.rows import Rows
