@@ -168,8 +168,13 @@ def _scan(files: Sequence[Path], columns: Sequence[str] | None = None) -> pl.Dat
     for path in files:
         try:
             tables.append(pl.read_parquet(path, columns=list(columns) if columns is not None else None))
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise DataError(f"{path} cannot be read as a table of a corpus: {error}") from error
+        except pl.exceptions.ColumnNotFoundError as error:
+            raise DataError(f"{path} is a table of a corpus that lacks a column: {error}") from error
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+            raise DataError(
+                f"{path} cannot be read as a table of a corpus: {error}; "
+                "delete it and build again, then what it held is made anew"
+            ) from error
     return pl.concat(tables, how="diagonal_relaxed")
 
 
