@@ -7,6 +7,7 @@ that were running, and never leaves a file that cannot be read.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,11 +82,14 @@ class CorpusStore:
             raise OutputError(
                 f"cannot make a corpus in {self.folder}: {error.strerror}; choose another place"
             ) from error
+        for folder in (self.folder, self.folder / ENCODES, self.folder / FRAMES):
+            if not os.access(folder, os.W_OK):
+                raise OutputError(f"cannot write to the corpus {folder}: permission denied; choose another place")
         swept = sweep_temporaries(self.folder) + sweep_workdirs(self.folder)
         finished = {path.name for path in (self.folder / ENCODES).glob("*.parquet")}
         for path in sorted((self.folder / FRAMES).glob("*.parquet")):
             if path.name not in finished:
-                path.unlink()
+                path.unlink(missing_ok=True)
                 swept.append(path)
         return swept
 
