@@ -149,7 +149,9 @@ def verify(folder: Path, *, as_json: bool) -> None:
     _show_findings(console, report)
     said = f"{report.files} files, {report.cells:,} cells, {report.frames:,} frames"
     if not report.ok:
-        raise IntegrityError(f"{folder} ({said}) is not sound, problems: {problems}; mend or build anew what is named above")
+        raise IntegrityError(
+            f"{folder} ({said}) is not sound, problems: {problems}; mend or build anew what is named above"
+        )
     console.show(f"{folder}: {said} hold; {notes} notes")
 
 
