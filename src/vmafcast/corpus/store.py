@@ -86,9 +86,8 @@ class CorpusStore:
             if not os.access(folder, os.W_OK):
                 raise OutputError(f"cannot write to the corpus {folder}: permission denied; choose another place")
         swept = sweep_temporaries(self.folder) + sweep_workdirs(self.folder)
-        finished = {path.name for path in (self.folder / ENCODES).glob("*.parquet")}
-        for path in sorted((self.folder / FRAMES).glob("*.parquet")):
-            if path.name not in finished:
+        for path in sorted((self.folder / FRAMES).glob("[!.]*.parquet")):  # the hidden ones are still being written
+            if not (self.folder / ENCODES / path.name).exists():
                 path.unlink(missing_ok=True)
                 swept.append(path)
         return swept
