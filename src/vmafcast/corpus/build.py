@@ -8,8 +8,9 @@ not take its neighbours with it.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -119,8 +120,11 @@ def build_corpus(
         store.write_group(group, encodes, sweep.scoring, ffmpeg, availabilities[group.cells[0].settings.encoder.name])
         return sum(sum(filter(None, (e.cpu.encode, e.cpu.decode, e.cpu.score))) for e in encodes)
 
-    with shown.task("encoding and scoring", total=sum(group.cost for group in groups)) as task:
-        for group, outcome in _run_all(groups, run, processes, tries):
+    with (
+        shown.task("encoding and scoring", total=sum(group.cost for group in groups)) as task,
+        closing(_run_all(groups, run, processes, tries)) as outcomes,  # whatever interrupts this ends every ffmpeg
+    ):
+        for group, outcome in outcomes:
             task.advance(group.cost)
             task.describe(group.label())
             if isinstance(outcome, VmafcastError):
@@ -133,7 +137,7 @@ def build_corpus(
 
 def _run_all(
     groups: list[CellGroup], run: Callable[[CellGroup], float], processes: int, tries: int
-) -> Iterator[tuple[CellGroup, float | VmafcastError]]:
+) -> Generator[tuple[CellGroup, float | VmafcastError], None, None]:
     """Run every group, ``processes`` at a time, and yield each with its CPU seconds or its last error."""
     failures: Counter[str] = Counter()
     waiting = deque(groups)
