@@ -31,6 +31,7 @@ GROUPS = {"alpha": "meadow", "beta": "river", "gamma": "tower"}
 QUALITIES = {"libx264": (20, 32, 44), "libsvtav1": (25, 45, 62)}
 PRESETS = {"libx264": "ultrafast", "libsvtav1": "10"}
 FRAMES, FPS = 16, 25
+STRIDE = 2  # clips this short have too few frames to learn from every eighth alone
 SENTINEL = "quartermaine"
 """The name of a user and of a home that must never be written down."""
 
@@ -83,7 +84,7 @@ def vmafcast(tmp_path):
 
 @pytest.fixture
 def on_terminal(tmp_path):
-    """Run a command on a terminal of a given width; ``out`` is what it showed there, or the standard output beside it."""
+    """Run a command on a terminal of a given width; ``out`` is what it showed there."""
 
     def run(*arguments, columns=80, env=None, streams=("stdout", "stderr")):
         master, slave = pty.openpty()
@@ -188,8 +189,9 @@ def trained(built):
     """The same with a candidate of the product recipe, trained by a user whose name must not be written down."""
     env = os.environ | {"USER": SENTINEL, "LOGNAME": SENTINEL, "HOME": f"/nowhere/{SENTINEL}"}
     said = run_vmafcast(
-        built.folder, "train", RECIPE, "--corpus", "corpus", "--out", "candidate", "--json", env=env, timeout=300
-    )
+        built.folder, "train", RECIPE, "--corpus", "corpus", "--out", "candidate", "--frame-stride", STRIDE, "--json",
+        env=env, timeout=300,
+    )  # fmt: skip
     assert said.code == 0, said.err
     return Line(built.folder, built.said | {"train": said})
 
@@ -211,15 +213,15 @@ def registry(served, tmp_path):
 @pytest.fixture(scope="session")
 def train_here(built, tmp_path_factory) -> Callable[..., Path]:
     """A function that trains the recipe on the tiny corpus through the library; each training is done once."""
-    made: dict[tuple[object, ...], Path] = {}
+    made: dict[str, Path] = {}
 
     def run(name: str, *, seed: int = 0, smoke: bool = False, **changes: object) -> Path:
-        if (name, seed, smoke) not in made:
+        if name not in made:
             output = tmp_path_factory.mktemp("candidates") / name
-            recipe = get_recipe(RECIPE).model_copy(update=changes)
+            recipe = get_recipe(RECIPE).model_copy(update={"frame_stride": STRIDE} | changes)
             train(TrainRequest(recipe, built.corpus, output, seeds=(seed,), smoke=smoke))
-            made[name, seed, smoke] = output
-        return made[name, seed, smoke]
+            made[name] = output
+        return made[name]
 
     return run
 
@@ -227,13 +229,19 @@ def train_here(built, tmp_path_factory) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def weak(train_here):
     """A candidate that has learnt for one epoch, and that no gate should let through."""
-    return train_here("weak", epochs=1)
+    return train_here("weak", epochs=1, frame_stride=8)
 
 
 @pytest.fixture(scope="session")
-def another(train_here):
-    """A candidate as good as the champion, of another seed."""
-    return train_here("another", seed=1)
+def better(train_here):
+    """A candidate that has learnt from every frame, and is better than the champion on every source."""
+    return train_here("better", frame_stride=1)
+
+
+@pytest.fixture(scope="session")
+def worse(train_here):
+    """A candidate that passes every fixed bound, and is much worse than the champion on a source."""
+    return train_here("worse", frame_stride=8)
 
 
 @pytest.fixture(scope="session")
@@ -244,7 +252,7 @@ def raw_scores(tmp_path_factory):
     def run(source: Path, distorted: Path) -> dict:
         log = tmp_path_factory.mktemp("raw") / "log.json"
         timeline = f"settb=1/{FPS},setpts=N,format=yuv420p"
-        graph = f"[0:v]{timeline}[d];[1:v]{timeline}[r];[d][r]libvmaf=model=version=vmaf_v0.6.1:log_fmt=json:log_path=log.json"
+        graph = f"[0:v]{timeline}[d];[1:v]{timeline}[r];[d][r]libvmaf=log_fmt=json:log_path=log.json"
         command = [executable, "-v", "error", "-nostdin", "-r", f"{FPS}", "-i", f"file:{distorted}"]
         command += ["-r", f"{FPS}", "-i", f"file:{source}", "-lavfi", graph, "-f", "null", "-"]
         subprocess.run(command, cwd=log.parent, check=True, timeout=60)
@@ -281,7 +289,7 @@ def processes_in(folder: Path) -> list[str]:
 
 @pytest.fixture
 def start(tmp_path):
-    """Start a command in an empty folder and wait until an ffmpeg works for it; it is killed at the latest with the test."""
+    """Start a command in an empty folder and wait until an ffmpeg works for it; it ends with the test."""
     started = []
 
     def run(*arguments, timeout=60):

@@ -58,7 +58,7 @@ def test_the_report_has_the_keys_of_its_contract(report, trained):
     }
     assert means | settings <= report.keys()
     assert (report["num_codecs"], report["encoder_vocab_version"]) == (18, 3)
-    assert report["recipe"]["name"] == RECIPE
+    assert (report["recipe"]["name"], report["recipe"]["frame_stride"]) == (RECIPE, 2)
 
 
 def test_the_scores_follow_from_the_held_out_predictions(trained, report):
@@ -98,7 +98,17 @@ def test_the_provenance_names_every_file_and_no_person_or_machine(trained, repor
     [written] = provenance["outputs"]
     assert written["path"] == "candidate/model.onnx"
     assert written["sha256"] == hashlib.sha256((trained.candidate / "model.onnx").read_bytes()).hexdigest()
-    assert provenance["argv"] == ["train", RECIPE, "--corpus", "corpus", "--out", "candidate", "--json"]
+    assert provenance["argv"] == [
+        "train",
+        RECIPE,
+        "--corpus",
+        "corpus",
+        "--out",
+        "candidate",
+        "--frame-stride",
+        "2",
+        "--json",
+    ]
     assert provenance["host"].keys() == {"system", "machine", "cpus"}
     for path in trained.candidate.rglob("*"):
         if path.is_file():
