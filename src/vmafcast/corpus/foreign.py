@@ -199,11 +199,12 @@ class SourceGroups:
         try:
             with path.open(newline="", encoding="utf-8-sig") as handle:
                 reader = csv.DictReader(handle)
+                header = reader.fieldnames or ()
                 rows = list(reader)
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise RequestError(f"cannot read {path} as a CSV file: {error}") from error
-        columns = [name for name in ("name", "src", "source", "file") if name in (reader.fieldnames or ())]
-        if not columns or "source_group" not in (reader.fieldnames or ()):
+        columns = [name for name in ("name", "src", "source", "file") if name in header]
+        if not columns or "source_group" not in header:
             raise DataError(f"{path} takes a column source_group and one of name, src, source or file")
         groups: dict[str, str] = {}
         for line, row in enumerate(rows, start=2):
