@@ -138,3 +138,22 @@ def samples(folder: Path, *, as_json: bool) -> None:
     paths = generate_samples(folder, progress=TerminalProgress())
     console.emit("done", folder=str(folder), files=[path.name for path in paths])
     console.show(f"{folder}: {len(paths)} sources and their MANIFEST.csv")
+
+
+@corpus.command()
+@click.argument("folder", type=_FOLDER)
+@click.option("--out", "output", required=True, type=_FOLDER, help="The Markdown file to write.")
+@click.option("--manifest", "manifests", multiple=True, type=_FOLDER, help="A MANIFEST.csv with licences; repeatable.")
+@click.option("--title", default="Data card", show_default=True, help="The heading.")
+@json_option
+def card(folder: Path, output: Path, manifests: tuple[Path, ...], title: str, *, as_json: bool) -> None:
+    """Write the data card of the corpus at FOLDER: sources, licences, encoders, versions, gaps."""
+    from vmafcast.cli.console import Console
+    from vmafcast.common.files import write_text
+    from vmafcast.corpus.card import corpus_card, read_source_facts
+    from vmafcast.corpus.store import CorpusStore
+
+    console = Console(as_json=as_json)
+    write_text(output, corpus_card(CorpusStore(folder), title, read_source_facts(manifests)))
+    console.emit("done", output=str(output))
+    console.show(f"{output}: the data card of {folder}")
