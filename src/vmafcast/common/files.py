@@ -52,9 +52,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if path.is_dir():
             raise IsADirectoryError(21, "a folder stands in its place")
     except OSError as error:
-        raise OutputError(
-            f"cannot write {path}: {error.strerror}; choose a place that can be written"
-        ) from error
+        raise OutputError(f"cannot write {path}: {error.strerror}; choose a place that can be written") from error
     try:
         yield temporary
         publish(temporary, path)
