@@ -16,7 +16,7 @@ from types import FrameType, MappingProxyType
 import click
 
 from vmafcast.cli.console import say, write_json_line
-from vmafcast.common.errors import CapabilityError, FfmpegError, VmafcastError
+from vmafcast.common.errors import CapabilityError, FfmpegError, RequestError, VmafcastError
 
 INTERRUPTED = 130
 
@@ -93,18 +93,25 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
         sys.exit(1)
-    except ModuleNotFoundError as error:
-        if error.name not in _TRAINING:
+    except Exception as error:  # whatever was not foreseen: said in a line, in full where asked for
+        known = _explained(error)
+        if known is None and os.environ.get("VMAFCAST_TRACEBACK"):
             raise
-        _say(
-            CapabilityError(f"this needs {error.name}; install vmafcast with its extra: pip install 'vmafcast[train]'")
+        bug = f"{type(error).__name__}: {error}; this is a bug: set VMAFCAST_TRACEBACK=1 and report it"
+        said = known or VmafcastError(bug)
+        _say(said)
+        sys.exit(said.exit_code)
+
+
+def _explained(error: Exception) -> VmafcastError | None:
+    """Return the error of ours that one of Python's stands for, None where it is a mistake of ours."""
+    if isinstance(error, ModuleNotFoundError) and error.name in _TRAINING:
+        return CapabilityError(
+            f"this needs {error.name}; install vmafcast with its extra: pip install 'vmafcast[train]'"
         )
-        sys.exit(CapabilityError.exit_code)
-    except Exception as error:  # a mistake of ours: said in a line, in full where asked for
-        if os.environ.get("VMAFCAST_TRACEBACK"):
-            raise
-        _say(VmafcastError(f"{type(error).__name__}: {error}; this is a bug: set VMAFCAST_TRACEBACK=1 and report it"))
-        sys.exit(1)
+    if isinstance(error, UnicodeEncodeError):  # a name that came to us as bytes, and is to be written into a document
+        return RequestError(f"{error.object!r} is not valid UTF-8 and cannot be recorded; rename it")
+    return None
 
 
 def _say(error: VmafcastError) -> None:

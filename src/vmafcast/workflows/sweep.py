@@ -9,7 +9,7 @@ from pathlib import Path
 from vmafcast.common.errors import RequestError
 from vmafcast.common.progress import Progress, Silent
 from vmafcast.corpus.plan import NamedSource, Sweep, default_qualities
-from vmafcast.corpus.sources import find_sources
+from vmafcast.corpus.sources import SourceFile, find_sources
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.features import DEFAULT_TEACHER, FEATURE_SETS, FeatureSet, check_teacher
 from vmafcast.media.graph import EncodeSettings, Scoring
@@ -56,6 +56,8 @@ def make_sweep(
     scoring = Scoring(check_teacher(teacher), tuple(_feature_set(name) for name in feature_sets))
     settings = tuple(settings for each in encoders for settings in expand(each, threads))
     files = find_sources(places)
+    for file in files:
+        _require_text(file)
     sources = []
     with (progress or Silent()).task("reading the sources", total=len(files)) as task:
         for file in files:
@@ -76,6 +78,13 @@ def expand(sweep: EncoderSweep, threads: int) -> list[EncodeSettings]:
     for each in settings:
         each.arguments()  # refuses an unknown preset or a quality out of range before anything runs
     return settings
+
+
+def _require_text(file: SourceFile) -> None:
+    try:
+        f"{file.name}{file.group}".encode()
+    except UnicodeEncodeError as error:
+        raise RequestError(f"the name of {file.path} is not valid UTF-8 and cannot be recorded; rename it") from error
 
 
 def _feature_set(name: str) -> FeatureSet:
