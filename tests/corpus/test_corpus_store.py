@@ -159,6 +159,18 @@ def test_the_hash_is_that_of_every_byte_and_name(store):
     assert store.sha256() != before
 
 
+def test_a_group_whose_frames_cannot_be_written_is_not_finished(tmp_path, measured, ffmpeg):
+    """Frames come first: a group that is listed has them."""
+    store = CorpusStore(tmp_path)
+    store.prepare()
+    group, encodes, here = measured[0]
+    (tmp_path / "frames" / f"{group.key}.parquet").mkdir()
+    with pytest.raises(OutputError, match="cannot write"):
+        store.write_group(group, encodes, SCORING, ffmpeg, here)
+    assert store.finished() == set()
+    assert list((tmp_path / "encodes").iterdir()) == []
+
+
 # ------------------------------------------------------------------------------------------------------- damaged files
 
 

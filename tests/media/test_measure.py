@@ -129,6 +129,15 @@ def test_bytes_are_those_of_the_stream_in_the_file(ffmpeg, source, tmp_path):
     assert [size for _, size in shown] == cell.packets.bytes.tolist()
 
 
+def test_bytes_are_in_the_order_of_the_frames(encoded):
+    """B frames are coded later than they are shown; MP4 exchanges each start code for a length, byte for byte or so."""
+    path, cell = encoded
+    assert "B" in cell.packets.types
+    with av.open(str(path)) as container:
+        shown = sorted((packet.pts, packet.size) for packet in container.demux(video=0) if packet.size)
+    np.testing.assert_allclose([size for _, size in shown], cell.packets.bytes, atol=8)
+
+
 # -------------------------------------------------------------------------------------------- alignment by index
 
 
@@ -179,6 +188,18 @@ def test_the_naive_filter_is_right_where_timestamps_agree(ffmpeg, run_tool, make
     [cell] = encode_and_score(ffmpeg, source, [job(quality=35)], BOTH, keep=[tmp_path / "a.mkv"])
     naive = naive_vmaf(ffmpeg, run_tool, tmp_path / "a.mkv", source.path, tmp_path)
     assert naive == pytest.approx(cell.scores.vmaf.mean(), abs=1e-6)
+
+
+def test_colour_tags_convert_nothing(ffmpeg, run_tool, ntsc, encoded, tmp_path):
+    """The same frames under other tags are the same frames; left alone, ffmpeg would convert one side."""
+    path, cell = encoded
+    tags = "h264_metadata=colour_primaries=5:transfer_characteristics=6:matrix_coefficients=5"
+    run_tool("-i", path, "-c", "copy", "-bsf:v", tags, "-colorspace", "bt470bg", tmp_path / "tagged.mp4")
+    with av.open(str(tmp_path / "tagged.mp4")) as container:
+        assert int(next(container.decode(video=0)).colorspace) == 5
+    with av.open(str(ntsc.path)) as container:
+        assert int(next(container.decode(video=0)).colorspace) == 1
+    assert_same_scores(score_pair(ffmpeg, ntsc, probe(tmp_path / "tagged.mp4"), BOTH), cell.scores)
 
 
 def test_other_frame_counts_are_refused(ffmpeg, make_clip, source):
