@@ -52,6 +52,7 @@ def imported(path):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively, which hides the room"
+            assert node.module != "vmafcast", f"{path} imports from the package itself, which hides the room"
             names.add(node.module)
     return names
 
