@@ -571,7 +571,7 @@ _WRONG_WIDTH = pytest.mark.xfail(
 )
 
 
-@pytest.mark.parametrize("width", [128, *(pytest.param(width, marks=_WRONG_WIDTH) for width in (96, 130, 352))])
+@pytest.mark.parametrize("width", [128, pytest.param(130, marks=_WRONG_WIDTH)])
 def test_xpsnr_of_ten_bits_is_that_of_eight(ffmpeg, make_clip, run_tool, tmp_path, width):
     """ffmpeg's filter reads padded rows of deep pictures wrongly; the same picture in either depth must agree."""
     source = probe(make_clip(width=width, frames=5, seed=6))
