@@ -9,7 +9,7 @@ import polars as pl
 
 from vmafcast.common.errors import DataError
 from vmafcast.corpus.store import ENCODES_ORDER, CorpusStore
-from vmafcast.corpus.tables import feature_columns
+from vmafcast.corpus.tables import UNREADABLE, feature_columns
 
 BATCH_FRAMES = 1 << 18
 """How many frames are held at once, more only where one encode has more."""
@@ -136,5 +136,5 @@ class _Readable:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (pl.exceptions.PolarsError, OSError)):
+        if isinstance(error, UNREADABLE):
             raise DataError(f"{self._path} cannot be read as a table of a corpus: {error}") from error

@@ -69,7 +69,9 @@ def summarise(frames: pl.DataFrame, path: Path) -> pl.DataFrame:
     )
 
 
-def check_against(encodes: pl.DataFrame, cells: pl.DataFrame, stride: int) -> Iterator[Finding]:
+def check_against(
+    encodes: pl.DataFrame, cells: pl.DataFrame, stride: int, *, every_encode: bool = True, every_frame: bool = True
+) -> Iterator[Finding]:
     """Yield what is wrong between the table of encodes and the summaries of all files of frames.
 
     Parameters
@@ -80,6 +82,8 @@ def check_against(encodes: pl.DataFrame, cells: pl.DataFrame, stride: int) -> It
         What :func:`summarise` returned, of all files together.
     stride
         Every how many-th frame is there, by the rule of :data:`~vmafcast.corpus.manifest.THINNING`.
+    every_encode, every_frame
+        Whether all files of each table could be read; what only an unread file could hold is not called missing.
     """
     for cell, files in _grouped(cells.filter(pl.col("cell").is_duplicated())):
         yield problem("duplicate", cell, f"its frames are in several files: {', '.join(files)}")
@@ -87,10 +91,10 @@ def check_against(encodes: pl.DataFrame, cells: pl.DataFrame, stride: int) -> It
         yield problem(
             "duplicate", row["cell"], f"{row['rows'] - row['distinct']} frames are there twice, in {row['file']}"
         )
-    orphans = cells.join(encodes, on="cell", how="anti").sort("cell")
+    orphans = cells.join(encodes, on="cell", how="anti").sort("cell") if every_encode else cells.clear()
     for cell, file in orphans.select("cell", "file").iter_rows():
         yield problem("missing", cell, f"{file} holds frames of it, and no table of encodes does; build it again")
-    bare = encodes.join(cells, on="cell", how="anti", maintain_order="left")
+    bare = encodes.join(cells, on="cell", how="anti", maintain_order="left") if every_frame else encodes.clear()
     for cell, source in bare.select("cell", "source").iter_rows():
         yield problem("missing", cell, f"an encode of {source} has no frames; build it again")
     optional = [name for name in ("bytes", "bit_depth", "vmaf_min") if name in encodes.columns]

@@ -15,7 +15,7 @@ import polars as pl
 
 from vmafcast.common.errors import DataError
 from vmafcast.common.progress import Task
-from vmafcast.corpus.tables import FRAME_SCHEMA, IMPORTED_SCHEMA
+from vmafcast.corpus.tables import FRAME_SCHEMA, IMPORTED_SCHEMA, UNREADABLE
 from vmafcast.media.features import CANONICAL6
 
 BATCH_ROWS = 1 << 17
@@ -80,7 +80,7 @@ class FeatureTable:
             self._scan = pl.scan_parquet(path, glob=False)
             schema = dict(self._scan.collect_schema())
             self.rows = int(self._scan.select(pl.len()).collect().item())
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except UNREADABLE as error:
             raise DataError(f"{path} cannot be read as a table: {error}") from error
         self._layout = _find_columns(path, schema)
         filled = self._filled(list(self._layout.features.values()))
@@ -112,7 +112,7 @@ class FeatureTable:
         for begin in range(0, self.rows, BATCH_ROWS):
             try:
                 rows = self._scan.slice(begin, BATCH_ROWS).select(self._expressions(begin)).collect()
-            except (pl.exceptions.PolarsError, OSError) as error:
+            except UNREADABLE as error:
                 raise DataError(f"{self.path} cannot be read as a table of frames: {error}") from error
             if self.encodes_by_order:
                 rows = rows.with_columns(order.number(rows).alias("distorted"))

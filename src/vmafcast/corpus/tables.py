@@ -60,6 +60,9 @@ IMPORTED_SCHEMA: Mapping[str, type[pl.DataType]] = MappingProxyType({
 """``encodes`` as imports write it: ``distorted`` tells encodes apart whose settings are not known; ``enc_time_ms`` is
 what the foreign file says of the time it took, which is not known to be CPU time."""
 
+UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+"""What a file that is no sound Parquet raises: for some bytes the reader panics, which is not even an ``Exception``."""
+
 ROW_GROUP = 1 << 16
 """Rows of one Parquet row group."""
 

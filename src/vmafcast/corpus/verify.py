@@ -15,6 +15,7 @@ from vmafcast.corpus.cells import in_order
 from vmafcast.corpus.findings import CorpusReport, Finding, problem
 from vmafcast.corpus.manifest import MANIFEST, CorpusManifest, read_manifest
 from vmafcast.corpus.store import CorpusStore
+from vmafcast.corpus.tables import UNREADABLE
 
 _SUMMARY = {
     "cell": pl.String, "rows": pl.Int64, "distinct": pl.Int64, "first": pl.Int64, "last": pl.Int64, "mean": pl.Float64,
@@ -41,18 +42,21 @@ def verify_corpus(store: CorpusStore, *, progress: Progress | None = None) -> Co
     encode_files, frame_files = store.encode_files(), store.frame_files()
     findings: list[Finding] = []
     manifest = _manifest(folder, findings)
+    if manifest is not None:
+        findings += _against_manifest(folder, manifest, [*encode_files, *frame_files])
+    changed = {folder / finding.where for finding in findings}  # what is known to be wrong need not be parsed
     shown = progress or Silent()
     with shown.task("verifying", total=len(encode_files) + len(frame_files)) as task:
         tables = []
         for path in encode_files:
-            table = _read(path, folder, check_encodes.NEEDED, findings)
+            table = None if path in changed else _read(path, folder, check_encodes.NEEDED, findings)
             tables += [] if table is None else [table]
             task.advance()
         encodes = pl.concat(tables, how="diagonal_relaxed") if tables else None
         summaries = [pl.DataFrame(schema=_SUMMARY)]
         rows: dict[str, int] = {}
         for path in frame_files:
-            frames = _read(path, folder, check_frames.NEEDED, findings)
+            frames = None if path in changed else _read(path, folder, check_frames.NEEDED, findings)
             if frames is not None:
                 rows[path.relative_to(folder).as_posix()] = frames.height
                 findings += check_frames.check_file(frames, path.relative_to(folder).as_posix())
@@ -62,9 +66,10 @@ def verify_corpus(store: CorpusStore, *, progress: Progress | None = None) -> Co
     if encodes is not None:
         findings += check_encodes.check_encodes(encodes)
         once = in_order(encodes.unique("cell", keep="first", maintain_order=True))
-        findings += check_frames.check_against(once, cells, manifest.thinning.every if manifest else 1)
-    if manifest is not None:
-        findings += _against_manifest(folder, manifest, [*encode_files, *frame_files])
+        findings += check_frames.check_against(
+            once, cells, manifest.thinning.every if manifest else 1,
+            every_encode=len(tables) == len(encode_files), every_frame=len(rows) == len(frame_files),
+        )  # fmt: skip
     findings.sort(key=lambda finding: (finding.kind == "note", finding.check, finding.where, finding.detail))
     return CorpusReport(
         folder=str(folder),
@@ -87,7 +92,7 @@ def _read(path: Path, folder: Path, needed: Sequence[str], findings: list[Findin
     where = path.relative_to(folder).as_posix()
     try:
         table = pl.read_parquet(path, glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except UNREADABLE as error:
         findings.append(problem("unreadable", where, f"it cannot be read as Parquet ({_first_line(error)})"))
         return None
     if missing := [name for name in needed if name not in table.columns]:
