@@ -16,10 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vmafcast.common.progress import Silent
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
+
+    from vmafcast.common.progress import Task
 
 
 _WIDTH_OF_A_FILE = 160  # columns, where output is no terminal: a table in a log should not be folded
@@ -110,8 +114,12 @@ class TerminalProgress:
     """Progress with an estimate of the time left, on standard error; silent where that is no terminal."""
 
     @contextmanager
-    def task(self, description: str, total: float | None = None) -> Iterator[_TerminalTask]:
+    def task(self, description: str, total: float | None = None) -> Iterator[Task]:
         """Show one piece of work until the block ends."""
+        if not sys.stderr.isatty():
+            with Silent().task(description, total) as silent:
+                yield silent
+            return
         from rich.console import Console as RichConsole
         from rich.progress import (
             BarColumn,

@@ -21,7 +21,7 @@ _DRAWN = 1500  # points: a picture that a page can carry
 
 def draw_predictions(candidate: Path, report: LosoReport, output: Path) -> None:
     """Draw predicted against measured VMAF of every held-out frame, by encoder, as an SVG at ``output``."""
-    table = pl.read_parquet(candidate / HELD_OUT, columns=["encoder", "vmaf", f"seed{report.seed}"])
+    table = pl.read_parquet(candidate / HELD_OUT, glob=False, columns=["encoder", "vmaf", f"seed{report.seed}"])
     series = [
         Series(str(name), rows["vmaf"].to_list(), rows[f"seed{report.seed}"].to_list())
         for (name,), rows in table.group_by(["encoder"], maintain_order=True)
