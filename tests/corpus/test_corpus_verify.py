@@ -262,6 +262,14 @@ def test_the_psnr_ceiling_follows_the_bit_depth(store, depth, allowed):
         assert psnr_ceiling(depth) == allowed
 
 
+def test_the_psnr_ceiling_is_that_of_an_encoder_that_knows_10_bit_alone(store):
+    change(store, "frames", "park", set_at("psnr_y", 72.0))
+    settings = (pl.lit("libvvenc").alias("encoder"), pl.lit("medium").alias("preset"))
+    only(store, "impossible", "60 at most")
+    change(store, "encodes", "park", *settings)
+    assert found(store) == []
+
+
 def test_a_missing_score_is_a_problem_and_a_missing_feature_a_note(store):
     change(store, "frames", "park", set_at("psnr_y", None))
     assert found(store) == []

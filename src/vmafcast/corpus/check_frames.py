@@ -10,6 +10,7 @@ import polars as pl
 from vmafcast.corpus.findings import Finding, note, problem
 from vmafcast.corpus.limits import PSNR_COLUMNS, impossible, psnr_ceiling
 from vmafcast.corpus.tables import feature_columns
+from vmafcast.encoders.catalogue import ENCODERS
 
 NEEDED: tuple[str, ...] = ("cell", "frame", "vmaf")
 """Columns without which a table of frames is of no use."""
@@ -97,7 +98,7 @@ def check_against(
     bare = encodes.join(cells, on="cell", how="anti", maintain_order="left") if every_frame else encodes.clear()
     for cell, source in bare.select("cell", "source").iter_rows():
         yield problem("missing", cell, f"an encode of {source} has no frames; build it again")
-    optional = [name for name in ("bytes", "bit_depth", "vmaf_min") if name in encodes.columns]
+    optional = [name for name in ("bytes", "bit_depth", "encoder", "vmaf_min") if name in encodes.columns]
     known = encodes.select("cell", "frames", "vmaf", *optional).with_row_index("begin")
     both = known.join(cells.unique("cell", keep="first", maintain_order=True), on="cell", maintain_order="left")
     for row in both.iter_rows(named=True):
@@ -114,8 +115,8 @@ def _check_cell(row: dict[str, int | float | str | None], stride: int) -> Iterat
         yield from _check_pooled(row, cell)
         if (row["first"], row["last"]) != (0, frames - 1):
             yield note("missing", cell, f"its frames run from {row['first']} to {row['last']} with gaps")
-    psnr, depth = row["psnr"], row.get("bit_depth")
-    ceiling = psnr_ceiling(int(depth) if depth else _DEEPEST)
+    psnr = row["psnr"]
+    ceiling = psnr_ceiling(_scored_depth(row.get("bit_depth"), row.get("encoder")))
     if psnr is not None and not -_PSNR_SLACK <= float(psnr) <= ceiling + _PSNR_SLACK:
         yield problem("impossible", cell, f"a PSNR of {psnr} dB; libvmaf gives {ceiling:g} at most")
 
@@ -129,6 +130,14 @@ def _check_pooled(row: dict[str, int | float | str | None], cell: str) -> Iterat
     size, added = row.get("bytes"), row["sum_bytes"]
     if size is not None and added is not None and size != added:
         yield problem("pooled", cell, f"it has {size} bytes, and its frames have {added}")
+
+
+def _scored_depth(bit_depth: float | str | None, encoder: float | str | None) -> int:
+    """Return at how many bits an encode was scored: the deeper of its source's and its own (some encode at 10 only)."""
+    if bit_depth is None or encoder not in ENCODERS:
+        return _DEEPEST
+    own, source = ENCODERS[str(encoder)].bit_depths, int(bit_depth)
+    return max(source, min((depth for depth in own if depth >= source), default=source))
 
 
 def _kept(frames: int, begin: int, stride: int) -> int:
