@@ -1,0 +1,62 @@
+"""Every frame becomes a row, and encoder settings become places on the encoder's own scales."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from vmafcast.models.recipe import LITE, get_recipe
+from vmafcast.workflows.rows import corpus_rows
+
+# Presets: ultrafast is the fastest of ten, 10 the fourth of fourteen. Qualities: 0 to 51, and 1 to 63.
+PRESET_NORM = {"libx264": 0.0, "libsvtav1": 3 / 13}
+QUALITY_NORM = {"libx264": lambda q: 1 - q / 51, "libsvtav1": lambda q: 1 - (q - 1) / 62}
+
+
+@pytest.mark.parametrize("name", ["fr_regressor_v3", "fr_regressor_lite"])
+def test_rows_are_the_frames_of_the_files(store, name):
+    recipe = get_recipe(name)
+    rows = corpus_rows(store, recipe)
+    encodes = pl.read_parquet(store.folder / "encodes" / "*.parquet")
+    frames = pl.read_parquet(store.folder / "frames" / "*.parquet").join(encodes, on="cell")
+    columns = ["source", "source_group", "encoder", "quality", *recipe.feature_order]
+    expected = sorted(
+        (
+            r["source"],
+            r["source_group"],
+            r["encoder"],
+            round(PRESET_NORM[r["encoder"]], 9),
+            round(QUALITY_NORM[r["encoder"]](r["quality"]), 9),
+            round(r["vmaf"], 3),
+            *(r[feature] for feature in recipe.feature_order),
+        )
+        for r in frames.select(*columns, "vmaf").iter_rows(named=True)
+    )
+    found = sorted(
+        zip(
+            rows.sources.tolist(),
+            rows.groups.tolist(),
+            rows.encoders.tolist(),
+            rows.preset_norm.round(9).tolist(),
+            rows.crf_norm.round(9).tolist(),
+            rows.target.astype(np.float64).round(3).tolist(),
+            *rows.features.T.tolist(),
+            strict=True,
+        )
+    )
+    assert len(found) == 18 * 9
+    assert [row[:5] for row in found] == [row[:5] for row in expected]
+    numbers = np.array([row[5:] for row in found]), np.array([row[5:] for row in expected])
+    assert np.allclose(*numbers, atol=2e-3)
+
+
+def test_the_order_is_always_the_same(store):
+    recipe = get_recipe("fr_regressor_v3")
+    one, other = corpus_rows(store, recipe), corpus_rows(store, recipe)
+    assert np.array_equal(one.features, other.features)
+    assert list(one.sources) == sorted(one.sources)
+
+
+def test_the_lite_features_are_there(store):
+    assert corpus_rows(store, get_recipe("fr_regressor_lite")).feature_names == LITE
