@@ -11,7 +11,7 @@ from types import MappingProxyType
 from vmafcast.encoders.encoder import Encoder
 from vmafcast.media.availability import Availability
 from vmafcast.media.ffmpeg import Ffmpeg
-from vmafcast.media.graph import EncodeSettings, Scoring
+from vmafcast.media.graph import XPSNR, XPSNR_REVISION, EncodeSettings, Scoring
 from vmafcast.media.source import Source
 
 SWEEP_LENGTH = 7
@@ -122,7 +122,7 @@ def cell_identity(
     It covers the source's content, the encoder with its build, preset, quality, thread count and extra arguments, the
     ffmpeg build, the teacher and the feature sets. It does not cover where files are, or when it was run.
     """
-    facts = {
+    facts: dict[str, object] = {
         "source": source.sha256,
         "encoder": settings.encoder.name,
         "encoder_version": availability.version,
@@ -131,6 +131,8 @@ def cell_identity(
         "teacher": scoring.teacher,
         "feature_sets": [each.name for each in scoring.feature_sets],
     }
+    if XPSNR in scoring.filters:
+        facts[XPSNR] = XPSNR_REVISION
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 

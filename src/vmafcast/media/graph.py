@@ -17,6 +17,13 @@ from vmafcast.media.features import FeatureSet
 from vmafcast.media.source import DEMUXERS, PROTOCOLS, Source, input_url
 
 CONTAINER = "matroska"
+XPSNR = "xpsnr"
+XPSNR_REVISION = 2
+"""Raised when the same encode gets another XPSNR. Revision 1 took the distorted video for the reference, and measured
+deep pictures, whose padded rows ffmpeg reads wrongly; 2 measures what is deeper than 8 bits on 8-bit copies."""
+
+_XPSNR_DEPTH = 8
+_SHALLOW = "scale=sws_dither=none,format=yuv420p"
 _NO_COLOUR = "setparams=range=unknown:color_primaries=unknown:color_trc=unknown:colorspace=unknown"
 
 
@@ -206,16 +213,29 @@ def _score(
     Both are scored at the deeper of their two bit depths, to which either converts without loss. Colour tags are
     taken off both alike, after the formats agree, so that no filter inserts a range conversion on one side.
     """
-    form = pixel_format(max(depth, source_depth(reference)))
-    measures = [f"{name}=stats_file=c{cell}.{name}" for name in scoring.filters] + [_libvmaf(scoring, cell)]
+    deepest = max(depth, source_depth(reference))
+    form = pixel_format(deepest)
+    measures = [f"{name}=stats_file=c{cell}.{name}" for name in scoring.filters if name != XPSNR]
+    measures.append(_libvmaf(scoring, cell))
+    if XPSNR in scoring.filters:
+        measures.append(f"{XPSNR}=stats_file=c{cell}.{XPSNR}")  # the last, as it may change what passes through it
     copies = "".join(f"[r{i}]" for i in range(len(measures)))
     parts = [
         f"[{distorted_pad}]{_timeline(reference)},{before}format={form}{colour_range},{_NO_COLOUR}[d0]",
         f"[{reference_pad}]format={form},{_NO_COLOUR},split={len(measures)}{copies}",
     ]
     for i, measure in enumerate(measures):
+        pads = f"[d{i}][r{i}]"
+        if measure.startswith(XPSNR):
+            # The metric weights errors by the activity of the reference, which is this filter's first input. It
+            # takes the frame rate of its second, which a loopback decoder does not know: an opaque blend carries the
+            # distorted pictures at the reference's rate.
+            prepare = _SHALLOW if deepest > _XPSNR_DEPTH else "null"
+            parts += [f"[d{i}]{prepare}[b{i}]", f"[r{i}]{prepare},split[y{i}][t{i}]"]
+            parts.append(f"[t{i}][b{i}]blend=all_opacity=0:shortest=1[x{i}]")
+            pads = f"[y{i}][x{i}]"
         out = f"o{cell}" if i + 1 == len(measures) else f"d{i + 1}"
-        parts.append(f"[d{i}][r{i}]{measure}:shortest=1[{out}]")
+        parts.append(f"{pads}{measure}:shortest=1[{out}]")
     return ";".join(parts)
 
 
