@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -585,7 +586,7 @@ def test_xpsnr_of_ten_bits_is_that_of_eight(ffmpeg, make_clip, run_tool, tmp_pat
 @pytest.mark.parametrize("loopback", [True, False])
 @pytest.mark.parametrize("fps", [25, 50])
 def test_xpsnr_takes_the_source_for_its_reference_at_its_own_rate(ffmpeg, make_clip, run_tool, tmp_path, fps, loopback):
-    """The filter weighs by its first input, and by another rule from 32 frames a second on: raw frames are the judge."""
+    """The filter weighs by its first input, and otherwise from 32 frames a second on; raw frames are the judge."""
     source = probe(make_clip(fps=Fraction(fps), seed=8))
     kept = tmp_path / "kept.mkv"
     [cell] = encode_and_score(ffmpeg, source, [job(quality=38)], BOTH, keep=[kept], loopback=loopback)
