@@ -172,10 +172,7 @@ def test_arguments_name_the_encoder_and_carry_every_choice(case, data, threads):
 @given(encoder_and_quality())
 def test_the_thread_count_shows_in_software_arguments_only(case):
     encoder, quality = case
-    of = [
-        encoder.arguments(quality=quality, preset=encoder.default_preset, threads=threads)
-        for threads in (0, 1, 2)
-    ]
+    of = [encoder.arguments(quality=quality, preset=encoder.default_preset, threads=threads) for threads in (0, 1, 2)]
     assert len(set(of)) == (1 if encoder.is_hardware else 3)
 
 

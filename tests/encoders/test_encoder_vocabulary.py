@@ -158,9 +158,7 @@ def test_one_hot_agrees_with_index_row_by_row(vocabulary, rows, trained):
 
 @given(vocabularies, st.permutations(list(ENCODERS)))
 def test_the_order_of_rows_is_kept(vocabulary, order):
-    assert np.array_equal(
-        vocabulary.one_hot(order), np.concatenate([vocabulary.one_hot([name]) for name in order])
-    )
+    assert np.array_equal(vocabulary.one_hot(order), np.concatenate([vocabulary.one_hot([name]) for name in order]))
 
 
 def test_names_may_come_as_an_array():

@@ -73,9 +73,7 @@ def test_the_fastest_and_a_middle_preset_differ(encode, name):
 
 def test_svt_av1_takes_crf_0_for_not_given(encode):
     arguments = default_arguments("libsvtav1", quality=35)
-    zero = tuple(
-        "0" if before == "-crf" else part for before, part in zip(("", *arguments), arguments, strict=False)
-    )
+    zero = tuple("0" if before == "-crf" else part for before, part in zip(("", *arguments), arguments, strict=False))
     assert zero != arguments
     assert encode(zero) == encode(arguments)
 

@@ -57,9 +57,7 @@ def test_the_next_worse_value_was_measured_and_fails(name, shape, target):
         assert search.measured[best_of_the_scale] < target
 
 
-@given(
-    st.sampled_from(ENCODER_NAMES), st.lists(st.floats(0, 100), min_size=101, max_size=101), st.floats(1, 100)
-)
+@given(st.sampled_from(ENCODER_NAMES), st.lists(st.floats(0, 100), min_size=101, max_size=101), st.floats(1, 100))
 def test_a_curve_that_is_not_monotone_still_ends_in_a_measured_pair(name, scores, target):
     encoder = get_encoder(name)
     search = QualitySearch(encoder, target)
