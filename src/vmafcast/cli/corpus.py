@@ -120,7 +120,8 @@ def describe(folder: Path, *, as_json: bool) -> None:
     console.table(str(folder), columns, rows)
     console.show(
         f"{summary.cells:,} cells, {summary.frames:,} frames, {summary.sources} sources in {summary.source_groups} "
-        f"source groups; teacher {', '.join(summary.teachers)}; ffmpeg {', '.join(summary.ffmpeg_versions)}; "
+        f"source groups; teacher {', '.join(summary.teachers)}; "
+        f"ffmpeg {', '.join(summary.ffmpeg_versions) or 'not stated'}; "
         f"{'complete' if summary.complete else 'not every source has every setting'}; "
         f"{summary.bytes_on_disk / 1e6:,.1f} MB; sha256 {summary.sha256[:16]}…"
     )
