@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vmafcast.common.errors import DataError, OutputError, RequestError
-from vmafcast.corpus import intake
+from vmafcast.corpus import cells, intake
 from vmafcast.corpus.build import build_corpus
+from vmafcast.corpus.describe import describe_corpus
 from vmafcast.corpus.export import export_jsonl
 from vmafcast.corpus.foreign import SourceGroups
 from vmafcast.corpus.importing import import_file
@@ -570,6 +571,56 @@ def test_an_encode_without_frames_and_a_missing_feature_stop_an_export(tmp_path)
     with pytest.raises(DataError, match="no frames"):
         export_jsonl(store, tmp_path / "out.jsonl")
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def split(store, into):
+    """Cut the two files of a corpus into several, with their rows in another order."""
+    for path in [*store.encode_files(), *store.frame_files()]:
+        table = pl.read_parquet(path).sample(fraction=1.0, shuffle=True, seed=4)
+        path.unlink()
+        for number, part in enumerate(table.iter_slices(-(-table.height // into))):
+            part.write_parquet(path.with_name(f"{number}.parquet"))
+
+
+@pytest.mark.parametrize("batch", [1, 7, 1 << 18])
+def test_an_export_does_not_depend_on_files_or_batches(tmp_path, monkeypatch, batch):
+    store, _ = take(tmp_path, [each for name in "abc" for cq in (20, 30, 40) for each in clip(4, src=name, cq=cq)])
+    export_jsonl(store, tmp_path / "before.jsonl")
+    split(store, 4)
+    monkeypatch.setattr(cells.batches_of, "__defaults__", (batch,))
+    monkeypatch.setattr(cells.FrameReader.batches, "__defaults__", (None, batch))
+    assert export_jsonl(store, tmp_path / "after.jsonl").rows == 36
+    assert (tmp_path / "after.jsonl").read_bytes() == (tmp_path / "before.jsonl").read_bytes()
+
+
+def test_optional_keys_are_there_where_they_are_known(tmp_path):
+    rows = [*clip(2), *clip(2, cq=30, preset="fast", enc_bytes=7), *clip(2, cq=40, enc_time_ms=1.5)]
+    store, _ = take(tmp_path, rows)
+    known = {each["cq"]: set(each) - set(row()) for each in exported(store, tmp_path / "out.jsonl")}
+    assert known == {28: set(), 30: {"preset", "enc_bytes"}, 40: {"enc_time_ms"}}
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1", b"not a table at all"])
+def test_a_damaged_file_of_a_corpus_is_named(tmp_path, damage):
+    store, _ = take(tmp_path, clip())
+    (path,) = store.frame_files()
+    path.write_bytes(damage)
+    with pytest.raises(DataError, match=path.name):
+        export_jsonl(store, tmp_path / "out.jsonl")
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_an_imported_corpus_can_be_described(tmp_path):
+    rows = [*clip(3), *clip(3, preset="fast", cq=40, kbps=900.0), *clip(3, src="lake", encoder="unknown", cq=None)]
+    store, _ = take(tmp_path, rows)
+    summary = describe_corpus(store)
+    kinds = {(each.encoder, each.preset): each for each in summary.encoders}
+    assert list(kinds) == [("libx264", None), ("libx264", "fast"), ("unknown", None)]
+    assert kinds["libx264", "fast"].kbps_median == 900.0
+    assert kinds["libx264", None].kbps_median is None
+    assert kinds["unknown", None].qualities == kinds["unknown", None].mean_curve == ()
+    assert {each.cpu_seconds for each in summary.encoders} == {None}
+    assert (summary.cells, summary.frames, summary.ffmpeg_versions) == (3, 9, ())
 
 
 # What is learnt from
