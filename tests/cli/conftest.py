@@ -6,11 +6,13 @@ encoders at three quality values, the product recipe, the product gate.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import pty
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +23,7 @@ from typing import ClassVar
 
 import pytest
 
+from vmafcast.cli.main import main
 from vmafcast.media.ffmpeg import find_ffmpeg
 from vmafcast.models.recipe import get_recipe
 from vmafcast.workflows.train import TrainRequest, train
@@ -41,6 +44,9 @@ class Outcome:
     code: int
     out: str
     err: str
+
+    def __iter__(self):
+        return iter((self.code, self.out, self.err))
 
     @property
     def lines(self):
@@ -78,6 +84,30 @@ def vmafcast(tmp_path):
 
     def run(*arguments, **options):
         return run_vmafcast(tmp_path, *arguments, **options)
+
+    return run
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path):
+    """Run the command in this process, for tests that run it often: its exit code, and both outputs."""
+
+    def run(*arguments):
+        capsys.readouterr()
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["vmafcast", *map(str, arguments)])
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+        try:
+            main()
+            code = 0
+        except SystemExit as leaving:
+            code = leaving.code
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return Outcome(code, said.out, said.err)
 
     return run
 
@@ -171,35 +201,57 @@ class Line:
 
 
 @pytest.fixture(scope="session")
-def built(make_clip, tmp_path_factory):
+def shared(tmp_path_factory):
+    """A folder that all workers of a parallel run have in common, and a way to do a thing once for them all."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if os.environ.get("PYTEST_XDIST_WORKER") else root
+
+    def once(name: str, do: Callable[[Path], Outcome | None]) -> Outcome | None:
+        note = root / f"line-{name}.json"
+        with (root / "line.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not note.exists():
+                outcome = do(root / "line")
+                note.write_text(json.dumps(outcome and list(outcome)))
+        said = json.loads(note.read_text())
+        return said and Outcome(*said)
+
+    return root / "line", once
+
+
+@pytest.fixture(scope="session")
+def built(make_clip, shared):
     """The tiny corpus."""
-    folder = tmp_path_factory.mktemp("line")
-    (folder / "clips").mkdir()
-    for seed, name in enumerate(GROUPS):
-        make_clip(f"{name}.mkv", width=96, height=64, frames=FRAMES, seed=seed, folder=folder / "clips")
-    rows = [f"{name}.mkv,{name},{group}\n" for name, group in GROUPS.items()]
-    (folder / "clips" / "MANIFEST.csv").write_text("file,name,source_group\n" + "".join(rows))
-    said = run_vmafcast(folder, *build_arguments())
+
+    def build(folder):
+        (folder / "clips").mkdir(parents=True)
+        for seed, name in enumerate(GROUPS):
+            make_clip(f"{name}.mkv", width=96, height=64, frames=FRAMES, seed=seed, folder=folder / "clips")
+        rows = [f"{name}.mkv,{name},{group}\n" for name, group in GROUPS.items()]
+        (folder / "clips" / "MANIFEST.csv").write_text("file,name,source_group\n" + "".join(rows))
+        return run_vmafcast(folder, *build_arguments())
+
+    folder, once = shared
+    said = once("build", build)
     assert said.code == 0, said.err
     return Line(folder, {"build": said})
 
 
 @pytest.fixture(scope="session")
-def trained(built):
+def trained(built, shared):
     """The same with a candidate of the product recipe, trained by a user whose name must not be written down."""
     env = os.environ | {"USER": SENTINEL, "LOGNAME": SENTINEL, "HOME": f"/nowhere/{SENTINEL}"}
-    said = run_vmafcast(
-        built.folder, "train", RECIPE, "--corpus", "corpus", "--out", "candidate", "--frame-stride", STRIDE, "--json",
-        env=env, timeout=300,
-    )  # fmt: skip
+    arguments = ("train", RECIPE, "--corpus", "corpus", "--out", "candidate", "--frame-stride", STRIDE, "--json")
+    said = shared[1]("train", lambda folder: run_vmafcast(folder, *arguments, env=env, timeout=600))
     assert said.code == 0, said.err
     return Line(built.folder, built.said | {"train": said})
 
 
 @pytest.fixture(scope="session")
-def served(trained):
+def served(trained, shared):
     """The same with a registry whose champion it is. Not to be changed: see ``registry``."""
-    said = run_vmafcast(trained.folder, "ship", "candidate", "--registry", "registry", "--json")
+    arguments = ("ship", "candidate", "--registry", "registry", "--json")
+    said = shared[1]("ship", lambda folder: run_vmafcast(folder, *arguments))
     assert said.code == 0, said.err
     return Line(trained.folder, trained.said | {"ship": said})
 
@@ -211,17 +263,15 @@ def registry(served, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def train_here(built, tmp_path_factory) -> Callable[..., Path]:
+def train_here(built, shared) -> Callable[..., Path]:
     """A function that trains the recipe on the tiny corpus through the library; each training is done once."""
-    made: dict[str, Path] = {}
 
     def run(name: str, *, seed: int = 0, smoke: bool = False, **changes: object) -> Path:
-        if name not in made:
-            output = tmp_path_factory.mktemp("candidates") / name
-            recipe = get_recipe(RECIPE).model_copy(update={"frame_stride": STRIDE} | changes)
-            train(TrainRequest(recipe, built.corpus, output, seeds=(seed,), smoke=smoke))
-            made[name] = output
-        return made[name]
+        recipe = get_recipe(RECIPE).model_copy(update={"frame_stride": STRIDE} | changes)
+        output = built.folder.parent / "candidates" / name
+        request = TrainRequest(recipe, built.corpus, output, seeds=(seed,), smoke=smoke)
+        shared[1](f"candidate-{name}", lambda _: train(request) and None)
+        return output
 
     return run
 

@@ -22,9 +22,9 @@ def distorted(served, run_tool, tmp_path_factory):
 
 
 @pytest.fixture
-def predict(served, distorted, vmafcast):
+def predict(served, distorted, call):
     def run(*arguments):
-        return vmafcast("predict", served.clips / "alpha.mkv", distorted, "--registry", served.registry, *arguments)
+        return call("predict", served.clips / "alpha.mkv", distorted, "--registry", served.registry, *arguments)
 
     return run
 

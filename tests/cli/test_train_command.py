@@ -143,7 +143,6 @@ def test_nothing_but_an_earlier_candidate_is_ever_replaced(built, run_in, tree):
     ("arguments", "code", "word"),
     [
         (["fr_regressor_v9", "--corpus", "corpus"], 2, "fr_regressor_v3"),
-        ([RECIPE, "--corpus", "nowhere"], 1, "nowhere holds no corpus"),
         ([RECIPE, "--corpus", "corpus", "--seed", "-1"], 2, "--seed"),
         ([RECIPE], 2, "--corpus"),
     ],

@@ -99,7 +99,7 @@ def test_attempts_are_told_as_they_are_made(clip, tmp_path):
         "--encoder",
         "libx265",
         "--preset",
-        "veryslow",
+        "slow",
         "--target",
         "90",
         "--out",
