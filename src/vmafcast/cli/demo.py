@@ -14,15 +14,13 @@ from vmafcast.cli.options import ffmpeg_option
 @ffmpeg_option
 def demo(folder: Path, ffmpeg_path: str | None) -> None:
     """Run the whole line on generated footage: corpus, training, gate, registry, tuning, pictures."""
-    from vmafcast.cli.console import Console, TerminalProgress
+    from vmafcast.cli.console import Console, TerminalProgress, say
     from vmafcast.cli.train import mean_line
     from vmafcast.media.ffmpeg import find_ffmpeg
     from vmafcast.workflows.demo import run_demo
 
     console = Console()
-    report = run_demo(
-        folder, find_ffmpeg(ffmpeg_path), TerminalProgress(), lambda text: click.echo(f"· {text}", err=True)
-    )
+    report = run_demo(folder, find_ffmpeg(ffmpeg_path), TerminalProgress(), lambda text: say(f"· {text}"))
     corpus, loso, tuned = report.corpus, report.loso, report.tuned
     console.table(
         f"The corpus: {corpus.sources} sources in {corpus.source_groups} source groups, {corpus.cells} encodes, "
@@ -35,7 +33,7 @@ def demo(folder: Path, ffmpeg_path: str | None) -> None:
         f"Leave one source group out: {loso.recipe.name}",
         ["held-out source group", "PLCC", "SROCC", "RMSE", "frames"],
         [[f.held_out, f.plcc, f.srocc, f.rmse, f.n_val] for f in folds],
-        decimals={"PLCC": 4, "SROCC": 4},
+        decimals={"PLCC": 5, "SROCC": 5},
     )
     console.show(mean_line(loso.mean_plcc, loso.mean_plcc_interval, loso.mean_srocc, loso.mean_rmse), "")
     console.table(

@@ -61,7 +61,7 @@ def train(
         rows = [[f.held_out, f.plcc, f.srocc, f.rmse, f.blind_rmse, f.n_val] for f in folds]
         columns = ["held-out source group", "PLCC", "SROCC", "RMSE", "codec-blind RMSE", "frames"]
         title = f"{recipe}, seed {report.seed}: leave one source group out"
-        console.table(title, columns, rows, decimals={"PLCC": 4, "SROCC": 4})
+        console.table(title, columns, rows, decimals={"PLCC": 5, "SROCC": 5})
         console.show(mean_line(report.mean_plcc, report.mean_plcc_interval, report.mean_srocc, report.mean_rmse))
     console.emit("done", candidate=str(result.folder), round_trip_error=result.round_trip_error)
     console.show(
