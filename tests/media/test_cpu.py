@@ -139,4 +139,3 @@ def test_cells_of_a_real_run_add_up_to_most_of_the_process(ffmpeg, make_clip, tm
     assert 0.5 * done.cpu_seconds < attributed <= 1.05 * done.cpu_seconds
     assert slow.encode > 2 * fast.encode
     assert all(cell.score > 0 for cell in cells)
-    assert max(cell.score for cell in cells) < 3 * min(cell.score for cell in cells)
