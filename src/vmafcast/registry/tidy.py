@@ -48,11 +48,12 @@ def tidy(folder: Path, journal: Journal, state: State) -> tuple[str, ...]:
         Something could not be removed or written.
     """
     done = []
+    # First, since it refuses a history that was shortened: the torn end may be an event that lost its line end.
+    if _renew_rendering(folder / REGISTRY_NAME, journal, state):
+        done.append(f"rendered {REGISTRY_NAME} anew")
     if journal.torn:
         cut_back(folder / EVENTS_NAME, journal.size)
         done.append(f"cut {journal.torn} bytes of an event that was never committed off {EVENTS_NAME}")
-    if _renew_rendering(folder / REGISTRY_NAME, journal, state):
-        done.append(f"rendered {REGISTRY_NAME} anew")
     try:
         for path in leftovers(folder, state):
             if path.is_dir() and not path.is_symlink():
