@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import av
 import pytest
@@ -137,7 +136,7 @@ def test_with_json_an_error_is_a_line_of_its_own(vmafcast, tmp_path):
     assert line["exit_code"] == outcome.code == 1
 
 
-def test_ctrl_c_ends_at_once_and_leaves_nothing_half_written(clip, tmp_path):
+def test_ctrl_c_ends_at_once_and_leaves_nothing_half_written(clip, tmp_path, running):
     arguments = ("tune", clip, "--encoder", "libaom-av1", "--preset", "0", "--target", "95", "--out", "slow.mkv")
     process = subprocess.Popen(
         [sys.executable, "-m", "vmafcast.cli.main", *map(str, arguments)],
@@ -155,19 +154,7 @@ def test_ctrl_c_ends_at_once_and_leaves_nothing_half_written(clip, tmp_path):
     assert "interrupted" in err
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
-    assert not _ffmpegs_in(tmp_path)
-
-
-def _ffmpegs_in(folder):
-    """Return the processes whose working folder is below ``folder``."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "cwd").readlink().is_relative_to(folder):
-                found.append(process.name)
-        except OSError:
-            continue  # it ended, or is not ours
-    return found
+    assert not running()
 
 
 def test_training_without_its_extra_names_the_extra(tmp_path):
