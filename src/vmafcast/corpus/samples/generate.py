@@ -100,8 +100,8 @@ CATALOGUE = (
     ),
     Sample("open_water", landscapes.open_water, (400, 224), _NTSC, 50, ("water", "waves", "glitter")),
     Sample(
-        "clouds_timelapse",
-        landscapes.clouds_timelapse,
+        "cumulus_timelapse",
+        landscapes.cumulus_timelapse,
         (426, 240),
         Fraction(24),
         48,

@@ -62,7 +62,7 @@ def town_pan(rng: np.random.Generator, width: int, height: int, frames: int) -> 
         yield expose(picture, rng, noise=0.005)
 
 
-def clouds_timelapse(rng: np.random.Generator, width: int, height: int, frames: int) -> Iterator[Image]:
+def cumulus_timelapse(rng: np.random.Generator, width: int, height: int, frames: int) -> Iterator[Image]:
     """Film clouds that form and drift over a dark ridge: slow gradients under sensor noise."""
     rows = np.arange(height, dtype=np.float32)[:, None] / height
     columns = np.arange(width, dtype=np.float32)[None, :] / width
