@@ -81,6 +81,18 @@ def test_the_scores_follow_from_the_held_out_predictions(trained, report):
     assert report["mean_rmse"] == pytest.approx(np.mean(rmses), rel=1e-5)
 
 
+def test_held_out_predictions_say_which_frame_of_which_encode_they_are_of(trained):
+    table = pl.read_parquet(trained.candidate / "held_out" / "predictions.parquet")
+    assert table.columns == [
+        "source", "source_group", "encoder", "preset", "quality", "preset_norm", "crf_norm", "cell", "frame_index",
+        "vmaf", "seed0",
+    ]  # fmt: skip
+    assert table["cell"].n_unique() == trained.cells
+    assert table.group_by("cell").agg(pl.col("frame_index").sort())["frame_index"].to_list() == [
+        list(range(trained.frames))
+    ] * (trained.cells)
+
+
 def test_the_targets_are_the_corpus_s_own(trained):
     table = pl.read_parquet(trained.candidate / "held_out" / "predictions.parquet")
     frames = pl.read_parquet(trained.corpus / "frames" / "*.parquet")

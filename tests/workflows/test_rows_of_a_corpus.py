@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from vmafcast.models.recipe import LITE, get_recipe
-from vmafcast.workflows.rows import corpus_rows
+from vmafcast.workflows.rows import corpus_rows, labelled_rows
 
 # Presets: ultrafast is the fastest of ten, 10 the fourth of fourteen. Qualities: 0 to 51, and 1 to 63.
 PRESET_NORM = {"libx264": 0.0, "libsvtav1": 3 / 13}
@@ -60,3 +60,19 @@ def test_the_order_is_always_the_same(store):
 
 def test_the_lite_features_are_there(store):
     assert corpus_rows(store, get_recipe("fr_regressor_lite")).feature_names == LITE
+
+
+def test_labels_say_which_frame_of_which_encode_a_row_is(store):
+    labelled = labelled_rows(store, get_recipe("fr_regressor_v3"))
+    encodes = pl.read_parquet(store.folder / "encodes" / "*.parquet")
+    frames = pl.read_parquet(store.folder / "frames" / "*.parquet").select("cell", "frame", "vmaf")
+    labels = labelled.labels.with_columns(pl.Series("said", labelled.rows.target))
+    joined = labels.join(encodes, on="cell", suffix="_there").join(
+        frames, left_on=["cell", "frame_index"], right_on=["cell", "frame"], suffix="_of_the_frame"
+    )
+    assert joined.height == len(labelled.rows) == 18 * 9
+    assert joined.select("cell", "frame_index").is_unique().all()
+    for name in ("source", "source_group", "preset", "quality"):
+        assert (joined[name] == joined[f"{name}_there"]).all()
+    assert np.allclose(joined["said"].to_numpy(), joined["vmaf_of_the_frame"].to_numpy(), atol=1e-4)
+    assert labelled.labels["source_group"].to_list() == labelled.rows.groups.tolist()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -26,8 +27,30 @@ MINIMUM_ROWS = 100
 """Fewer rows than this teach a network nothing that would hold for another source."""
 
 
+@dataclass(frozen=True, eq=False)
+class CorpusRows:
+    """The rows of a corpus, and what a network is not told of each.
+
+    Attributes
+    ----------
+    rows
+        What a recipe learns from.
+    labels
+        Of each of them, in their order: ``cell``, ``source``, ``source_group``, ``preset`` and ``quality`` (null where
+        the corpus does not state them), and ``frame_index``.
+    """
+
+    rows: Rows
+    labels: pl.DataFrame
+
+
 def corpus_rows(store: CorpusStore, recipe: Recipe) -> Rows:
-    """Return every frame of a corpus as a row for ``recipe``.
+    """Return every frame of a corpus as a row for ``recipe``; see :func:`labelled_rows`."""
+    return labelled_rows(store, recipe).rows
+
+
+def labelled_rows(store: CorpusStore, recipe: Recipe) -> CorpusRows:
+    """Return every frame of a corpus as a row for ``recipe``, with its labels.
 
     An imported corpus may not state everything. An encode whose encoder or quality is not stated becomes a row of which
     the codec block says nothing (all zeros, see :mod:`vmafcast.models.design`); one whose preset is not stated gets
@@ -48,7 +71,7 @@ def corpus_rows(store: CorpusStore, recipe: Recipe) -> Rows:
     places = {row: _norms(*row) for row in settings.iter_rows()}
     norms = np.array([places[row] for row in table.select("encoder", "preset", "quality").iter_rows()])
     told = pl.when(pl.col("quality").is_null()).then(pl.lit(UNKNOWN)).otherwise("encoder")
-    return Rows(
+    rows = Rows(
         features=table.select(recipe.feature_order).to_numpy(),
         feature_names=recipe.feature_order,
         target=table["vmaf"].to_numpy().astype(np.float32),
@@ -58,6 +81,8 @@ def corpus_rows(store: CorpusStore, recipe: Recipe) -> Rows:
         crf_norm=norms[:, 1],
         sources=table["source"].to_numpy().astype(np.str_),
     )
+    labels = table.select("cell", "source", "source_group", "preset", "quality", frame_index="frame")
+    return CorpusRows(rows, labels)
 
 
 def _norms(encoder: str, preset: str | None, quality: int | None) -> tuple[float, float]:

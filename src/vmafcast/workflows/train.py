@@ -22,7 +22,7 @@ from vmafcast.models.rows import Rows
 from vmafcast.models.sidecar import TrainingFacts, write_sidecar
 from vmafcast.models.training import rows_design
 from vmafcast.workflows.pictures import HELD_OUT, draw_predictions
-from vmafcast.workflows.rows import corpus_rows
+from vmafcast.workflows.rows import CorpusRows, labelled_rows
 from vmafcast.workflows.whole_folder import whole_folder
 
 MODEL_NAME = "model.onnx"
@@ -95,7 +95,8 @@ def train(request: TrainRequest, progress: Progress | None = None) -> Trained:
             f"the corpus {request.corpus} lies in {request.output}, which would be replaced; choose another place"
         )
     store = CorpusStore(request.corpus)
-    rows = corpus_rows(store, request.recipe)
+    labelled = labelled_rows(store, request.recipe)
+    rows = labelled.rows
     with whole_folder(request.output, known_by=SIDECAR_NAME) as folder:
         record = RunRecord("vmafcast train", {"recipe": request.recipe.name, "seeds": list(request.seeds)})
         record.read(store.files())
@@ -112,7 +113,7 @@ def train(request: TrainRequest, progress: Progress | None = None) -> Trained:
         reports = tuple(result.report(seed, facts, provenance) for seed in request.seeds)
         for report in reports:
             write_document(folder / f"loso_seed{report.seed}.json", report)
-        _write_held_out(rows, result, folder / HELD_OUT)
+        _write_held_out(labelled, result, folder / HELD_OUT)
         draw_predictions(folder, reports[0], folder / HELD_OUT.with_name("predicted_against_measured.svg"))
     return Trained(request.output, reports, error)
 
@@ -141,16 +142,19 @@ def _write_model(request: TrainRequest, result: LosoResult, rows: Rows, corpus: 
     return error
 
 
-def _write_held_out(rows: Rows, result: LosoResult, path: Path) -> None:
+def _write_held_out(labelled: CorpusRows, result: LosoResult, path: Path) -> None:
     """Write what each row was predicted to be by networks that never saw its source group."""
-    table = pl.DataFrame({
-        "source": rows.sources.tolist(),
-        "source_group": rows.groups.tolist(),
-        "encoder": rows.encoders.tolist(),
-        "preset_norm": rows.preset_norm,
-        "crf_norm": rows.crf_norm,
-        "vmaf": rows.target,
-        **{f"seed{seed}": result.predictions[number] for number, seed in enumerate(result.seeds)},
-    })  # fmt: skip
+    rows = labelled.rows
+    table = labelled.labels.select("source", "source_group").with_columns(
+        pl.Series("encoder", rows.encoders.tolist()),
+        labelled.labels["preset"],
+        labelled.labels["quality"],
+        pl.Series("preset_norm", rows.preset_norm),
+        pl.Series("crf_norm", rows.crf_norm),
+        labelled.labels["cell"],
+        labelled.labels["frame_index"],
+        pl.Series("vmaf", rows.target),
+        *(pl.Series(f"seed{seed}", result.predictions[number]) for number, seed in enumerate(result.seeds)),
+    )
     with atomic_path(path) as temporary:
         table.write_parquet(temporary, compression="zstd")
