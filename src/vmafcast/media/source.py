@@ -102,14 +102,14 @@ def probe(path: Path) -> Source:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise RequestError(f"{path} {what}; give the path of a video file")
-    with _opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         read = _count(container, stream, path)
         missing = _missing(container, stream, read)
     if read.frames == 0:
         raise MediaError(f"{path} holds no video frames; give a video with at least one")
     if missing is not None:
         raise MediaError(f"{path} is cut short: {missing}; fetch or make the file again")
-    with _opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         return _describe(path, container, stream, read.frames)
 
 
@@ -211,7 +211,8 @@ def _promised_seconds(container: InputContainer, stream: VideoStream) -> float |
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open ``path`` and give its first video stream that is no cover picture; MediaError where there is none."""
     import av
 
     try:
