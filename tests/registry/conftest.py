@@ -155,3 +155,8 @@ def tree():
         }
 
     return hashes
+
+
+@pytest.fixture(scope="session")
+def make_linear():
+    return linear_model

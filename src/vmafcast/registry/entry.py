@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -62,12 +62,15 @@ class LoadedModel:
         The sidecar.
     external_data
         Files that hold weights, by name.
+    members
+        Further model files, by name.
     """
 
     entry: Entry
     onnx: bytes
     sidecar: bytes
     external_data: Mapping[str, bytes]
+    members: Mapping[str, bytes] = field(default_factory=dict)
 
     def sidecar_document(self) -> Sidecar:
         """Return the sidecar of a frame regressor as a document.
@@ -134,4 +137,5 @@ def load(entry: Entry) -> LoadedModel:
         onnx=content[entry.row.onnx],
         sidecar=content[entry.row.sidecar],
         external_data={Path(data.path).name: content[data.path] for data in entry.row.external_data},
+        members={Path(member.path).name: content[member.path] for member in entry.row.members},
     )

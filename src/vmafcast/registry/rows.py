@@ -54,6 +54,8 @@ class ModelFacts(Document):
         The sidecar and the SHA-256 of its bytes.
     external_data
         Files beside the model that hold its weights; empty for a single-file model.
+    members
+        Further model files that the sidecar names, such as the networks of an ensemble; empty for one model.
     registered_at_utc
         When it was registered.
     """
@@ -72,6 +74,7 @@ class ModelFacts(Document):
     sidecar: RelativePath
     sidecar_sha256: Sha256
     external_data: tuple[HashedFile, ...]
+    members: tuple[HashedFile, ...] = ()
     registered_at_utc: str
 
 

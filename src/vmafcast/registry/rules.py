@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from vmafcast.common.documents import to_json
 from vmafcast.common.errors import DataError, GateRefused, RequestError
 from vmafcast.evaluation.verdict import Verdict
-from vmafcast.registry.candidate import SIDECAR_NAME, VERDICT_STEM, Candidate
+from vmafcast.registry.candidate import VERDICT_STEM, Candidate
 from vmafcast.registry.rows import HashedFile, ModelFacts
 from vmafcast.registry.state import State
 from vmafcast.registry.tidy import MODELS_NAME
@@ -98,8 +98,12 @@ def facts_of(candidate: Candidate, files: Mapping[str, str], description: str, a
         When it is registered.
     """
     model, sidecar = candidate.model_id, candidate.facts
-    onnx_path, sidecar_path = model_path(model, sidecar.onnx), model_path(model, SIDECAR_NAME)
-    data = [model_path(model, name) for name in candidate.external_data]
+    onnx_path, sidecar_path = model_path(model, sidecar.onnx), model_path(model, candidate.sidecar_name)
+
+    def hashed(names: tuple[str, ...]) -> tuple[HashedFile, ...]:
+        paths = [model_path(model, name) for name in names]
+        return tuple(HashedFile(path=path, sha256=files[path]) for path in paths)
+
     return ModelFacts(
         id=model,
         kind=sidecar.kind,
@@ -108,13 +112,14 @@ def facts_of(candidate: Candidate, files: Mapping[str, str], description: str, a
         sha256=files[onnx_path],
         opset=sidecar.opset,
         smoke=sidecar.smoke,
-        vocab_version=sidecar.encoder_vocab_version,
+        vocab_version=sidecar.vocab_version,
         license=sidecar.licence,
         description=description,
         notes=sidecar.notes,
         sidecar=sidecar_path,
         sidecar_sha256=files[sidecar_path],
-        external_data=tuple(HashedFile(path=path, sha256=files[path]) for path in data),
+        external_data=hashed(candidate.external_data),
+        members=hashed(candidate.members),
         registered_at_utc=at_utc,
     )
 

@@ -177,7 +177,7 @@ def _objection_to_registration(state: State, event: Event) -> str:
     if event.model in state.models:
         return "the model was registered before"
     needed = {facts.onnx: facts.sha256, facts.sidecar: facts.sidecar_sha256}
-    needed.update((data.path, data.sha256) for data in facts.external_data)
+    needed.update((data.path, data.sha256) for data in (*facts.external_data, *facts.members))
     if any(event.files.get(path) != sha for path, sha in needed.items()):
         return "not every byte of the model is covered by a hash"
     return ""

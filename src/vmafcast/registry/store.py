@@ -25,7 +25,7 @@ from vmafcast.registry.rules import (
     verdict_place,
 )
 from vmafcast.registry.state import State, replay
-from vmafcast.registry.tidy import MODELS_NAME
+from vmafcast.registry.tidy import MODELS_NAME, require_whole_history
 from vmafcast.registry.transaction import create as create_registry
 from vmafcast.registry.transaction import put_folder, undone_on_error, writing
 
@@ -88,7 +88,7 @@ class Registry:
         RequestError
             There is no registry; or one is to be made in a folder that holds something else.
         IntegrityError
-            The history does not hold.
+            The history does not hold, or ``registry.json`` knows of events that it has not.
         OutputError
             It cannot be made there.
         """
@@ -96,6 +96,7 @@ class Registry:
             create_registry(folder, lock_timeout_s)
         if not (folder / EVENTS_NAME).is_file():
             raise RequestError(f"{folder} is no registry: it holds no {EVENTS_NAME}; give another folder or create one")
+        require_whole_history(folder)
         journal = read_journal(folder / EVENTS_NAME)
         replay(journal.events)
         notices = []

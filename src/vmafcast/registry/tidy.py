@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from vmafcast.common.errors import IntegrityError, OutputError, VmafcastError
 from vmafcast.common.files import write_bytes
 from vmafcast.registry.candidate import VERDICT_STEM, read_candidate
-from vmafcast.registry.journal import EVENTS_NAME, Journal, cut_back
+from vmafcast.registry.journal import EVENTS_NAME, Journal, cut_back, read_journal
 from vmafcast.registry.rows import RegistryDocument
 from vmafcast.registry.state import State, render, replay
 
@@ -91,6 +91,39 @@ def is_behind(rendering: bytes, journal: Journal) -> bool:
     if document.events >= len(journal.events):
         return False
     return render(replay(journal.events[: document.events])) == rendering
+
+
+def require_whole_history(folder: Path) -> None:
+    """Refuse a registry whose ``registry.json`` was rendered from more events than ``events.jsonl`` holds.
+
+    Events were then cut off, or the last one lost its line end and looks as if it had never been committed; what is
+    served without it may be a model that was taken back. A ``registry.json`` that is missing or behind says nothing.
+
+    Raises
+    ------
+    IntegrityError
+        It is ahead of its events.
+    RequestError
+        There are no events.
+    """
+    for attempt in range(2):
+        # In this order: a writer appends its event before it renders. Twice, for a writer that is taking one back.
+        stated = _stated_events(folder / REGISTRY_NAME)
+        known = len(read_journal(folder / EVENTS_NAME).events)
+        if stated <= known:
+            return
+        if attempt:
+            raise IntegrityError(
+                f"{folder / REGISTRY_NAME} was rendered from {stated} events, but {EVENTS_NAME} holds {known}: events "
+                "were cut off, or the last one lost its line end; restore the registry from a copy"
+            )
+
+
+def _stated_events(rendering: Path) -> int:
+    try:
+        return RegistryDocument.model_validate_json(rendering.read_bytes()).events
+    except (OSError, ValidationError):
+        return 0
 
 
 def _renew_rendering(path: Path, journal: Journal, state: State) -> bool:

@@ -136,8 +136,8 @@ def _check_file(folder: Path, path: str, sha256: str) -> tuple[bytes | None, Pro
 
 def _check_model(facts: ModelFacts, content: dict[str, bytes]) -> list[Problem]:
     """Check what the hashes alone do not say: that the id is the content's, and no weights lie elsewhere."""
-    data_paths = [data.path for data in facts.external_data]
-    parts = [content.get(path) for path in (facts.onnx, facts.sidecar, *data_paths)]
+    data_paths, member_paths = ([file.path for file in files] for files in (facts.external_data, facts.members))
+    parts = [content.get(path) for path in (facts.onnx, facts.sidecar, *data_paths, *member_paths)]
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):
         return []  # that file has its own problem already
@@ -145,16 +145,18 @@ def _check_model(facts: ModelFacts, content: dict[str, bytes]) -> list[Problem]:
     if content_id(facts.recipe, known) != facts.id:
         detail = "the model's id is not the hash of its content"
         problems.append(Problem(kind="changed", path=facts.onnx, detail=detail))
-    try:
-        locations = external_locations(known[0])
-    except DataError as error:
-        return [*problems, Problem(kind="malformed", path=facts.onnx, detail=str(error))]
     hashed = {Path(path).name for path in data_paths}
-    problems += [
-        Problem(kind="unhashed", path=facts.onnx, detail=f"it reads weights from {location!r}, unhashed")
-        for location in locations
-        if location not in hashed
-    ]
+    for model in (facts.onnx, *member_paths):
+        try:
+            locations = external_locations(content[model])
+        except DataError as error:
+            problems.append(Problem(kind="malformed", path=model, detail=str(error)))
+            continue
+        problems += [
+            Problem(kind="unhashed", path=model, detail=f"it reads weights from {location!r}, unhashed")
+            for location in locations
+            if location not in hashed
+        ]
     return problems
 
 
