@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -28,6 +29,8 @@ STALL_SECONDS = 120.0
 """How long ffmpeg may make no progress before it is ended: slow encoders fill their lookahead first."""
 
 _POLL_SECONDS = 0.05
+_POLL_SHARE = 0.01  # of the time so far: looking at a hundred threads costs, and a long run need not be seen so finely
+_LONGEST_POLL_SECONDS = 1.0
 _TAIL_LINES = 6
 _GRACE_SECONDS = 2.0
 
@@ -168,16 +171,35 @@ def _wait(
     process: subprocess.Popen[bytes], clock: ThreadClock, pulse: _Pulse, stall_seconds: float
 ) -> tuple[int | None, resource.struct_rusage]:
     """Wait for the end; return the exit status (None: it stalled and was ended) and what the process used."""
-    while True:
-        clock.sample()
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            process.returncode = os.waitstatus_to_exitcode(status)
-            return process.returncode, usage
-        if pulse.silence() > stall_seconds:
-            _end_group(process)
-            return None, usage
-        time.sleep(_POLL_SECONDS)
+    begun = time.monotonic()
+    with _end_of(process.pid) as ends_within:
+        while True:
+            clock.sample()
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                process.returncode = os.waitstatus_to_exitcode(status)
+                return process.returncode, usage
+            if pulse.silence() > stall_seconds:
+                _end_group(process)
+                return None, usage
+            share = _POLL_SHARE * (time.monotonic() - begun)
+            ends_within(min(max(_POLL_SECONDS, share), _LONGEST_POLL_SECONDS))
+
+
+@contextmanager
+def _end_of(pid: int) -> Iterator[Callable[[float], object]]:
+    """Give a function that waits for so many seconds, or less where the system tells of the end of a process."""
+    try:
+        watched = os.pidfd_open(pid)
+    except (AttributeError, OSError):  # no Linux, or an old one
+        yield time.sleep
+        return
+    try:
+        poll = select.poll()
+        poll.register(watched, select.POLLIN)
+        yield lambda seconds: poll.poll(seconds * 1000)
+    finally:
+        os.close(watched)
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
