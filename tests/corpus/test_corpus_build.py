@@ -1,16 +1,10 @@
 from __future__ import annotations
 
-import random
-import shutil
-import signal
-import subprocess
 import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
-import polars as pl
 import pytest
 
 from vmafcast.common.errors import CapabilityError, DataError, OutputError
@@ -27,7 +21,6 @@ from vmafcast.media.source import probe
 
 SCORING = Scoring("vmaf_v0.6.1", (CANONICAL6, LITE))
 X264 = get_encoder("libx264")
-DRIVER = Path(__file__).with_name("build_driver.py")
 
 
 @pytest.fixture(scope="module")
@@ -254,32 +247,12 @@ def test_a_full_disk_ends_the_build_at_once_and_says_so(ffmpeg, sources, tmp_pat
 # ---------------------------------------------------------------------------------------------------- interrupted
 
 
-def running_in(folder):
-    """The processes whose working folder is in ``folder``."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            place = (entry / "cwd").readlink()
-        except OSError:
-            continue
-        if folder in place.parents:
-            found.append(int(entry.name))
-    return found
-
-
-def wait_until(condition, seconds=15.0):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
-
-
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 
 
 @linux
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError])
-def test_an_interrupt_ends_every_ffmpeg_and_keeps_what_is_finished(ffmpeg, sources, tmp_path, failure):
+def test_an_interrupt_ends_every_ffmpeg_and_keeps_what_is_finished(ffmpeg, sources, tmp_path, failure, running_in):
     def interrupt():
         raise failure
 
@@ -294,85 +267,4 @@ def test_an_interrupt_ends_every_ffmpeg_and_keeps_what_is_finished(ffmpeg, sourc
     assert store.encodes()["source"].to_list() == ["ant", "ant"]
     report = build_corpus(store, sweep, replace(endless, path=ffmpeg.path), processes=2)
     assert (report.already_finished, report.built) == (2, 2)
-    assert_nothing_is_left_over(store)
-
-
-def start_build(corpus, clips):
-    command = [sys.executable, str(DRIVER), str(corpus), str(clips), "2"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def finish_build(corpus, clips):
-    out, err = start_build(corpus, clips).communicate(timeout=300)
-    assert err == ""
-    return [int(word) for word in out.split()]
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(clips, tmp_path_factory):
-    """A corpus that was built in one go, and how many seconds that took."""
-    folder = tmp_path_factory.mktemp("uninterrupted") / "corpus"
-    begun = time.monotonic()
-    assert finish_build(folder, clips) == [12, 0, 12, 0]
-    return CorpusStore(folder), time.monotonic() - begun
-
-
-def kill_while_building(corpus, clips, condition):
-    build = start_build(corpus, clips)
-    assert wait_until(lambda: condition() or build.poll() is not None, 60)
-    was_building = build.poll() is None
-    build.send_signal(signal.SIGKILL)
-    build.communicate()
-    assert wait_until(lambda: running_in(corpus) == [])  # no encoder outlives its builder
-    return was_building
-
-
-def assert_readable(store):
-    for path in store.folder.rglob("*.parquet"):
-        if not path.name.startswith("."):
-            pl.read_parquet(path)
-
-
-@linux
-def test_a_build_that_is_killed_goes_on_to_the_same_end(clips, uninterrupted, tmp_path):
-    store = CorpusStore(tmp_path / "corpus")
-    assert kill_while_building(store.folder, clips, lambda: len(list(store.folder.glob("encodes/[!.]*"))) >= 1)
-    assert_readable(store)
-    planned, finished, built, aside = finish_build(store.folder, clips)
-    assert (planned, finished + built, aside) == (12, 12, 0)
-    assert 0 < finished < 12
-    assert_same_corpus(store, uninterrupted[0])
-    assert [path.name for path in store.files()] == [path.name for path in uninterrupted[0].files()]
-    assert_nothing_is_left_over(store)
-
-
-@linux
-@pytest.mark.slow
-def test_a_build_that_is_killed_at_random_moments_goes_on_to_the_same_end(clips, uninterrupted, tmp_path):
-    moments = random.Random(20)
-    straight, seconds = uninterrupted
-    killed = 0
-    for attempt in range(6):
-        store = CorpusStore(tmp_path / str(attempt))
-        for _ in range(3):
-            deadline = time.monotonic() + moments.uniform(0.1, 0.9) * seconds
-            killed += kill_while_building(store.folder, clips, lambda end=deadline: time.monotonic() > end)
-            assert_readable(store)
-        planned, finished, built, aside = finish_build(store.folder, clips)
-        assert (planned, finished + built, aside) == (12, 12, 0)
-        assert_same_corpus(store, straight)
-        assert_nothing_is_left_over(store)
-        shutil.rmtree(store.folder)
-    assert killed > 6
-
-
-@linux
-@pytest.mark.slow
-def test_two_builds_of_one_corpus_at_once_do_not_harm_each_other(clips, uninterrupted, tmp_path):
-    store = CorpusStore(tmp_path / "corpus")
-    builds = [start_build(store.folder, clips) for _ in range(2)]
-    for build in builds:
-        _, err = build.communicate(timeout=300)
-        assert (build.returncode, err) == (0, "")
-    assert_same_corpus(store, uninterrupted[0])
     assert_nothing_is_left_over(store)
