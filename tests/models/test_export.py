@@ -10,7 +10,8 @@ from onnx import TensorProto, helper
 
 from vmafcast.common.errors import DataError, OutputError, RequestError
 from vmafcast.common.files import sha256_file
-from vmafcast.models.export import ALLOWED_OPERATORS, check_operators, export_onnx, model_bytes, round_trip
+from vmafcast.models.export import export_onnx, model_bytes, round_trip
+from vmafcast.models.onnx_graph import ALLOWED_OPERATORS, check_operators
 from vmafcast.models.recipe import Recipe
 from vmafcast.models.trained import Member
 from vmafcast.models.training import rows_design, train_members
@@ -88,6 +89,16 @@ def test_the_same_network_gives_the_same_bytes(trained, tmp_path):
     path = tmp_path / "new" / "model.onnx"
     assert export_onnx(trained, 0, path) == sha256_file(path)
     assert path.read_bytes() == data
+
+
+def test_onnxruntime_makes_one_operator_of_each_gelu(exported, tmp_path):
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "fused.onnx")
+    options.log_severity_level = 4
+    onnxruntime.InferenceSession(str(exported[0]), options, providers=["CPUExecutionProvider"])
+    kinds = [node.op_type for node in onnx.load(tmp_path / "fused.onnx").graph.node]
+    assert kinds.count("Gelu") == 2
+    assert "Erf" not in kinds
 
 
 def test_silu_and_unscaled_recipes_export_too(make_rows, tiny, tmp_path):

@@ -1,7 +1,7 @@
 """The network: a multilayer perceptron as pure functions of a parameter tree.
 
-:mod:`vmafcast.models.export` writes the same operations in the same order as ONNX nodes; whoever changes
-one changes the other, and the round trip at every export holds them together.
+:mod:`vmafcast.models.onnx_graph` writes the same operations as ONNX nodes; whoever changes one changes the
+other, and the round trip at every export holds them together.
 """
 
 from __future__ import annotations
