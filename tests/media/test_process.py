@@ -128,6 +128,64 @@ def test_no_progress_is_ended(tmp_path, body):
     assert caught.value.command[-1] == "x"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "echo frame=3; echo total_size=9; echo progress=end; exec sleep 600\n",
+        "echo frame=3; echo progress=end; exec >&-; exec sleep 600\n",
+    ],
+)
+def test_a_stall_after_the_first_output_is_finished_is_ended_too(tmp_path, body):
+    seen: list[int] = []
+    with pytest.raises(FfmpegError, match=r"no progress for 0\.7 s"):
+        run_ffmpeg(stand_in(tmp_path, body), [], folder=tmp_path, doing="testing", on_frame=seen.append,
+                   stall_seconds=0.7)  # fmt: skip
+    assert seen == [3]
+
+
+@linux
+def test_work_on_what_the_progress_does_not_tell_of_is_no_stall(tmp_path):
+    """The first output is finished, and the others are still being scored."""
+    body = "echo frame=3\nend=$(($(date +%s) + 6))\nwhile [ $(date +%s) -lt $end ]; do i=0; "
+    body += "while [ $i -lt 50000 ]; do i=$((i + 1)); done; done\n"
+    done = run_ffmpeg(stand_in(tmp_path, body), [], folder=tmp_path, doing="testing", stall_seconds=1.5)
+    assert done.wall_seconds > 3
+
+
+@linux
+def test_but_not_for_ever(tmp_path):
+    begun = time.monotonic()
+    with pytest.raises(FfmpegError, match="no progress"):
+        run_ffmpeg(stand_in(tmp_path, "while :; do :; done\n"), [], folder=tmp_path, doing="testing",
+                   stall_seconds=0.2)  # fmt: skip
+    assert 1.9 < time.monotonic() - begun < 15
+
+
+@pytest.mark.parametrize("body", ["echo frame=1; exec sleep 600\n", "echo frame=1\n"])
+def test_an_error_of_who_listens_ends_the_process_and_is_raised(tmp_path, body):
+    def listen(_frame):
+        raise ZeroDivisionError("in the caller")
+
+    begun = time.monotonic()
+    with pytest.raises(ZeroDivisionError, match="in the caller"):
+        run_ffmpeg(stand_in(tmp_path, body), [], folder=tmp_path, doing="testing", on_frame=listen)
+    assert time.monotonic() - begun < 10
+
+
+def test_an_error_of_who_listens_does_not_stop_the_reading(tmp_path):
+    """ffmpeg would wait for ever at a pipe that is full."""
+    calls: list[int] = []
+
+    def listen(frame):
+        calls.append(frame)
+        raise KeyError(frame)
+
+    body = "trap '' TERM\nfor i in $(seq 30000); do echo frame=$i; done\necho end > wrote\n"
+    with pytest.raises(KeyError):
+        run_ffmpeg(stand_in(tmp_path, body), [], folder=tmp_path, doing="testing", on_frame=listen)
+    assert calls == [1]
+
+
 def test_slow_progress_is_progress(tmp_path):
     body = "for i in 1 2 3 4 5 6; do echo frame=$i; sleep 0.5; done\n"
     done = run_ffmpeg(stand_in(tmp_path, body), [], folder=tmp_path, doing="testing", stall_seconds=2)

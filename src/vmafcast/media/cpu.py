@@ -74,6 +74,10 @@ class ThreadClock:
         """Return every thread seen so far, in order of creation."""
         return tuple(ThreadTime(thread, self._names[thread], self._seconds[thread]) for thread in sorted(self._seconds))
 
+    def total(self) -> float:
+        """Return the CPU seconds of all threads seen so far together; 0 where the system does not say."""
+        return sum(self._seconds.values())
+
 
 def _read(path: str) -> bytes:
     descriptor = os.open(path, os.O_RDONLY)

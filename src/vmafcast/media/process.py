@@ -28,6 +28,11 @@ from vmafcast.media.ffmpeg import Ffmpeg
 STALL_SECONDS = 120.0
 """How long ffmpeg may make no progress before it is ended: slow encoders fill their lookahead first."""
 
+_BUSY_CORES = 0.03
+_BUSY_PATIENCE = 10.0
+"""``-progress`` tells of the first output alone. When that one is finished, or fills its lookahead, the others may
+still be at work: a process that uses more than this share of a core is given so many times as long."""
+
 _POLL_SECONDS = 0.05
 _POLL_SHARE = 0.01  # of the time so far: looking at a hundred threads costs, and a long run need not be seen so finely
 _LONGEST_POLL_SECONDS = 1.0
@@ -90,7 +95,8 @@ def run_ffmpeg(
     on_frame
         Called with the number of frames that the first output has got so far, from ``-progress``.
     stall_seconds
-        End it when neither the frame count nor the output's time moves for so long.
+        End it when neither the frame count nor the output's time moves for so long and it uses no CPU time either; ten
+        times as long where it does. This holds until the process is gone, not only while its first output grows.
 
     Raises
     ------
@@ -98,6 +104,8 @@ def run_ffmpeg(
         It failed, or made no progress; carries the command line and the end of what it said.
     CapabilityError
         It could not be started.
+    Exception
+        Whatever ``on_frame`` raised; the process was ended.
     """
     command = (
         ffmpeg.path, "-hide_banner", "-nostdin", "-y", "-nostats", "-loglevel", "level+warning",
@@ -143,6 +151,8 @@ def run_ffmpeg(
             reader.join(timeout=_GRACE_SECONDS)
         process.stdout.close()
         process.stderr.close()
+    if pulse.error is not None:  # raised by the last call, when the process had ended
+        raise pulse.error
     if status is None:
         raise FfmpegError(
             f"{doing}: ffmpeg made no progress for {stall_seconds:g} s and was ended",
@@ -172,6 +182,7 @@ def _wait(
 ) -> tuple[int | None, resource.struct_rusage]:
     """Wait for the end; return the exit status (None: it stalled and was ended) and what the process used."""
     begun = time.monotonic()
+    stall = _Stall(pulse, clock)
     with _end_of(process.pid) as ends_within:
         while True:
             clock.sample()
@@ -179,7 +190,9 @@ def _wait(
             if pid:
                 process.returncode = os.waitstatus_to_exitcode(status)
                 return process.returncode, usage
-            if pulse.silence() > stall_seconds:
+            if pulse.error is not None:
+                raise pulse.error
+            if stall.found(stall_seconds):
                 _end_group(process)
                 return None, usage
             share = _POLL_SHARE * (time.monotonic() - begun)
@@ -225,12 +238,22 @@ def _dying_with_parent() -> tuple[str, ...]:
 
 
 class _Pulse:
-    """Reads ffmpeg's ``-progress`` stream and remembers when it last moved."""
+    """Reads ffmpeg's ``-progress`` stream and remembers when it last moved.
+
+    Attributes
+    ----------
+    moved
+        When, by the monotonic clock in seconds.
+    error
+        What ``on_frame`` raised, for the thread that waits. The stream is read on even so: ffmpeg would stop at a full
+        pipe.
+    """
 
     def __init__(self, on_frame: Callable[[int], None] | None) -> None:
         self._on_frame = on_frame
         self._last: dict[str, str] = {}
-        self._moved = time.monotonic()
+        self.moved = time.monotonic()
+        self.error: BaseException | None = None
 
     def read(self, stream: IO[bytes]) -> None:
         with suppress(ValueError, OSError):
@@ -238,13 +261,36 @@ class _Pulse:
                 key, _, value = raw.decode(errors="replace").strip().partition("=")
                 if key in {"frame", "out_time_us", "total_size"} and self._last.get(key) != value:
                     self._last[key] = value
-                    self._moved = time.monotonic()
-                    if key == "frame" and self._on_frame is not None and value.isdigit():
-                        self._on_frame(int(value))
+                    self.moved = time.monotonic()
+                    if key == "frame" and value.isdigit():
+                        self._tell(int(value))
 
-    def silence(self) -> float:
-        """Seconds since anything last moved."""
-        return time.monotonic() - self._moved
+    def _tell(self, frame: int) -> None:
+        if self._on_frame is None or self.error is not None:
+            return
+        try:
+            self._on_frame(frame)
+        except BaseException as error:  # noqa: BLE001  # it is raised again where somebody can catch it
+            self.error = error
+
+
+class _Stall:
+    """Tells a process that hangs from one that is at work on what ``-progress`` does not tell of."""
+
+    def __init__(self, pulse: _Pulse, clock: ThreadClock) -> None:
+        self._pulse = pulse
+        self._clock = clock
+        self._moved = pulse.moved
+        self._cpu = 0.0  # seconds used when it last moved
+
+    def found(self, limit: float) -> bool:
+        """Whether nothing has moved for ``limit`` seconds, nor has CPU time been used in them."""
+        if self._pulse.moved != self._moved:
+            self._moved, self._cpu = self._pulse.moved, self._clock.total()
+        silent = time.monotonic() - self._moved
+        if silent <= limit:
+            return False
+        return silent > _BUSY_PATIENCE * limit or self._clock.total() - self._cpu < _BUSY_CORES * silent
 
 
 class _Tail:
