@@ -225,14 +225,15 @@ def test_thresholds_are_what_is_judged_by():
 
 @given(
     mean=near_plccs,
-    blind=near_plccs,
+    blind=st.one_of(near_plccs, st.floats(0.99, 1.0)),
     by_source=st.dictionaries(st.sampled_from(SOURCES), near_plccs),
     rmse=st.dictionaries(st.sampled_from(SOURCES), rmses),
     champion=st.none() | st.dictionaries(st.sampled_from(SOURCES), rmses),
+    twin=st.dictionaries(st.sampled_from(SOURCES), st.one_of(near_plccs, st.floats(0.99, 1.0))),
     data=st.data(),
 )
-def test_worsening_any_score_never_turns_a_fail_into_a_pass(mean, blind, by_source, rmse, champion, data):
-    scores = FrScores(mean, blind, by_source, rmse)
+def test_worsening_any_score_never_turns_a_fail_into_a_pass(mean, blind, by_source, rmse, champion, twin, data):
+    scores = FrScores(mean, blind, by_source, rmse, twin)
     before = judge_fr_v3(scores, champion)
     worse = scores
     choice = data.draw(st.sampled_from(["mean", "source", "rmse", "champion"]))
@@ -266,6 +267,75 @@ def test_fr_v1_is_monotone(mean, worse):
     assume(worse is None or worse <= mean)
     if judge_fr_v1(FrScores(mean)).verdict == "fail":
         assert judge_fr_v1(FrScores(worse)).verdict != "pass"
+
+
+# --- fr-v3: harm where a gain cannot be asked for
+
+MANY = tuple(f"source{number:02}" for number in range(12))
+
+
+def near_exact(losses, blind=0.998):
+    """Return scores of a candidate that loses ``losses`` by source to a twin that leaves next to no headroom."""
+    twin = dict(zip(MANY, [blind] * len(MANY), strict=True))
+    ours = {source: round(blind - loss, 9) for source, loss in zip(MANY, losses, strict=True)}
+    return FrScores(
+        mean_plcc=sum(ours.values()) / len(ours),
+        blind_mean_plcc=blind,
+        per_source_plcc=ours,
+        per_source_rmse=dict.fromkeys(MANY, 1.0),
+        blind_per_source_plcc=twin,
+    )
+
+
+def test_fr_v3_a_sure_loss_fails_on_its_side_of_the_bound_even_without_headroom():
+    # The same loss in every source: the interval has no width, so that its bound is the loss itself.
+    assert status(judge_fr_v3(near_exact([0.0005] * 12), None), "lift") == "not-measurable"
+    outcome = judge_fr_v3(near_exact([0.000501] * 12), None)
+    assert outcome.failing == ("lift",)
+    lift = outcome.criterion("lift")
+    assert lift.value == pytest.approx(-0.000501)
+    assert lift.interval == pytest.approx((-0.000501, -0.000501))
+    assert "does harm" in lift.detail
+
+
+def test_fr_v3_a_loss_that_may_be_chance_is_not_measurable_and_gives_its_interval():
+    # The mean loss is 0.001, twice the bound; but it is all of one source's making.
+    lift = judge_fr_v3(near_exact([0.012, *[0.0] * 11]), None).criterion("lift")
+    assert lift.status == "not-measurable"
+    assert lift.value == pytest.approx(-0.001)
+    low, high = lift.interval
+    assert low < -0.001 < high <= 0.0
+
+
+def test_fr_v3_harm_is_judged_by_its_own_threshold():
+    scores = near_exact([0.001] * 12)
+    assert judge_fr_v3(scores, None).failing == ("lift",)
+    assert judge_fr_v3(scores, None, FrV3Thresholds(lift_loss=0.002)).verdict == "pass"
+
+
+def test_fr_v3_without_the_twin_s_figures_by_source_no_harm_can_be_shown():
+    scores = replace(near_exact([0.001] * 12), blind_per_source_plcc={})
+    lift = judge_fr_v3(scores, None).criterion("lift")
+    assert (lift.status, lift.interval) == ("not-measurable", None)
+
+
+def test_fr_v3_where_there_is_headroom_the_bound_is_on_the_lift_and_the_interval_stands_beside_it():
+    blind = {source: 0.94 + 0.001 * number for number, source in enumerate(MANY)}
+    ours = {source: value + 0.01 for source, value in blind.items()}
+    scores = FrScores(0.9555, 0.9455, ours, dict.fromkeys(MANY, 1.0), blind)
+    lift = judge_fr_v3(scores, None).criterion("lift")
+    assert (lift.status, lift.value) == ("pass", 0.01)
+    # Paired: the sources differ by more than the lift, their lifts do not.
+    assert lift.interval == pytest.approx((0.01, 0.01))
+
+
+def test_the_interval_of_the_mean_stands_beside_it_whatever_the_order_of_the_sources():
+    sources = {"a": 0.96, "b": 0.99, "c": 0.97}
+    one = judge_fr_v1(FrScores(0.9733, per_source_plcc=sources)).criterion("mean_plcc")
+    other = judge_fr_v1(FrScores(0.9733, per_source_plcc=dict(reversed(sources.items())))).criterion("mean_plcc")
+    assert one == other
+    assert one.interval[0] < 0.9733 < one.interval[1]
+    assert judge_fr_v1(FrScores(0.97)).criterion("mean_plcc").interval is None
 
 
 # --- fr-ensemble

@@ -10,8 +10,8 @@ from vmafcast.evaluation.loso_folder import LosoFigures, read_loso_folder
 from vmafcast.evaluation.loso_scores import fr_scores
 
 
-def fold(name, plcc=0.97, rmse=4.0):
-    return {"held_out": name, "n_train": 10, "n_val": 2, "plcc": plcc, "srocc": 0.9, "rmse": rmse}
+def fold(name, plcc=0.97, rmse=4.0, **extra):
+    return {"held_out": name, "n_train": 10, "n_val": 2, "plcc": plcc, "srocc": 0.9, "rmse": rmse, **extra}
 
 
 def report(seed=0, mean_plcc=0.978, folds=("Tennis", "FoxBird"), **extra):
@@ -20,8 +20,9 @@ def report(seed=0, mean_plcc=0.978, folds=("Tennis", "FoxBird"), **extra):
 
 
 def test_figures_are_taken_from_the_folds():
-    scores = fr_scores([report(blind_mean_plcc=0.948)])
+    scores = fr_scores([report(blind_mean_plcc=0.948, folds=[fold("Tennis", blind_plcc=0.94), fold("FoxBird")])])
     assert (scores.mean_plcc, scores.blind_mean_plcc) == (0.978, 0.948)
+    assert scores.blind_per_source_plcc == {"FoxBird": None, "Tennis": 0.94}
     assert scores.per_source_plcc == {"FoxBird": 0.97, "Tennis": 0.97}
     assert scores.per_source_rmse == {"FoxBird": 4.0, "Tennis": 4.0}
     assert judge_fr_v3(scores, None).verdict == "pass"

@@ -23,6 +23,7 @@ def test_the_constants_are_those_of_the_gate_table():
     assert asdict(FrV3Thresholds()) == {
         "mean_plcc": 0.95,
         "lift": 0.005,
+        "lift_loss": 0.0005,
         "per_source_plcc": 0.85,
         "rmse_ratio": 1.5,
     }

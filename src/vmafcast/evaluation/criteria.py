@@ -41,6 +41,8 @@ class Criterion(Document):
         ``>=`` where the value must reach the bound, ``<=`` where it must not exceed it.
     detail
         One sentence for a person: over what, and which sources, seeds or folds failed.
+    interval
+        The 95 % bootstrap interval of ``value`` over source groups, None where there is none.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Criterion(Document):
     threshold: float
     comparison: Comparison
     detail: str
+    interval: tuple[float, float] | None = None
 
     @model_validator(mode="after")
     def _a_pass_is_a_figure_within_its_bound(self) -> Self:
@@ -113,7 +116,14 @@ def meets(value: float | None, threshold: float, comparison: Comparison) -> bool
     return value >= threshold if comparison == ">=" else value <= threshold
 
 
-def compare(name: str, value: float | None, threshold: float, comparison: Comparison, detail: str) -> Criterion:
+def compare(
+    name: str,
+    value: float | None,
+    threshold: float,
+    comparison: Comparison,
+    detail: str,
+    interval: tuple[float, float] | None = None,
+) -> Criterion:
     """Return the criterion comparing ``value`` with ``threshold``; an absent or non-finite value fails."""
     status: Status = "pass" if meets(value, threshold, comparison) else "fail"
     return Criterion(
@@ -123,6 +133,7 @@ def compare(name: str, value: float | None, threshold: float, comparison: Compar
         threshold=threshold,
         comparison=comparison,
         detail=detail,
+        interval=interval,
     )
 
 

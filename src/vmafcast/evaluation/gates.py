@@ -23,6 +23,8 @@ from vmafcast.evaluation.criteria import (
     meets,
     written,
 )
+from vmafcast.evaluation.lift import lift_interval
+from vmafcast.evaluation.scores import bootstrap_mean
 from vmafcast.evaluation.thresholds import (
     FrEnsembleThresholds,
     FrV1Thresholds,
@@ -45,12 +47,15 @@ class FrScores:
         Pearson correlation by held-out source; None for a constant prediction.
     per_source_rmse
         Root mean squared error by held-out source, in VMAF points.
+    blind_per_source_plcc
+        The codec-blind recipe's correlation by held-out source, for the interval of the lift.
     """
 
     mean_plcc: float | None
     blind_mean_plcc: float | None = None
     per_source_plcc: Mapping[str, float | None] = field(default_factory=dict)
     per_source_rmse: Mapping[str, float | None] = field(default_factory=dict)
+    blind_per_source_plcc: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,8 @@ def judge_fr_v3(
     """Judge a codec-aware frame regressor against fixed bounds, its codec-blind twin and the champion.
 
     Worsening any of the candidate's own scores never turns a fail into a pass. A better codec-blind twin may,
-    because a twin that leaves less headroom than the lift makes the lift not measurable.
+    because a twin that leaves less headroom than the lift makes the lift not measurable. Even then the codec block
+    must not do harm: a loss that the interval paired by source shows to be beyond ``lift_loss`` fails.
 
     Parameters
     ----------
@@ -111,7 +117,7 @@ def judge_fr_v3(
     sources = {source: scores.per_source_plcc[source] for source in sorted(scores.per_source_plcc)}
     criteria = [
         _mean_plcc(scores, bounds.mean_plcc),
-        _lift(scores, bounds.lift),
+        _lift(scores, bounds.lift, bounds.lift_loss),
         _every("per_source_plcc", "source", sources, bounds.per_source_plcc),
         _rmse_ratio(scores, champion_rmse, bounds.rmse_ratio),
     ]
@@ -185,10 +191,12 @@ def _mean_plcc(scores: FrScores, threshold: float) -> Criterion:
         detail = f"the mean PLCC is {scores.mean_plcc}, which is no correlation"
         return compare("mean_plcc", None, threshold, ">=", detail)
     over = f"over {len(sources)} held-out sources" if sources else "as its report states it"
-    return compare("mean_plcc", value, threshold, ">=", f"mean LOSO PLCC {value:.6g} {over}")
+    known = [plcc for source in sorted(sources) if (plcc := correlation(sources[source])) is not None]
+    interval = bootstrap_mean(known) if len(known) > 1 else None
+    return compare("mean_plcc", value, threshold, ">=", f"mean LOSO PLCC {value:.6g} {over}", interval)
 
 
-def _lift(scores: FrScores, threshold: float) -> Criterion:
+def _lift(scores: FrScores, threshold: float, loss: float) -> Criterion:
     aware, blind = correlation(scores.mean_plcc), correlation(scores.blind_mean_plcc)
     if blind is None:
         detail = "the codec-blind recipe has no mean PLCC on the same folds; train it, then judge again"
@@ -197,11 +205,17 @@ def _lift(scores: FrScores, threshold: float) -> Criterion:
         return compare("lift", None, threshold, ">=", "the candidate has no mean PLCC to compare")
     lift = difference(aware, blind)
     headroom = difference(1.0, blind)
+    interval = lift_interval(scores.per_source_plcc, scores.blind_per_source_plcc)
     detail = f"{lift:+.6g} over the codec-blind recipe's {blind:.6g} on the same folds"
-    if headroom < threshold:
-        detail = f"{detail}, which leaves {headroom:.6g} below 1: less than the lift that is asked for"
-        return _unanswered("lift", lift, threshold, detail)
-    return compare("lift", lift, threshold, ">=", detail)
+    if interval is not None:
+        detail = f"{detail} (95 % interval over sources {interval[0]:+.6g} to {interval[1]:+.6g})"
+    if headroom >= threshold:
+        return compare("lift", lift, threshold, ">=", detail, interval)
+    detail = f"{detail}, which leaves {headroom:.6g} below 1: less than the lift that is asked for"
+    if interval is None or interval[1] >= -loss:
+        return _unanswered("lift", lift, threshold, detail, interval=interval)
+    detail = f"{detail}, but the codec block does harm: the whole interval lies beyond a loss of {loss:g}"
+    return compare("lift", lift, threshold, ">=", detail, interval)
 
 
 def _rmse_ratio(scores: FrScores, champion_rmse: Mapping[str, float | None] | None, threshold: float) -> Criterion:
@@ -290,7 +304,12 @@ def _named(name: str, value: float | None) -> str:
 
 
 def _unanswered(
-    name: str, value: float | None, threshold: float, detail: str, comparison: Comparison = ">="
+    name: str,
+    value: float | None,
+    threshold: float,
+    detail: str,
+    comparison: Comparison = ">=",
+    interval: tuple[float, float] | None = None,
 ) -> Criterion:
     return Criterion(
         name=name,
@@ -299,4 +318,5 @@ def _unanswered(
         threshold=threshold,
         comparison=comparison,
         detail=detail,
+        interval=interval,
     )

@@ -1,7 +1,6 @@
-"""From leave-one-source-out reports to the scores that a gate judges.
+"""From leave-one-source-out reports, ours or others', to the scores that a gate judges: the one way there.
 
-The reports are read as plain figures, not as the evaluator's own documents, so that a gate needs neither the
-training extra nor a report of our own making.
+Of a report of others' making no more is asked than plain figures; what it holds by source is used where it can be read.
 """
 
 from __future__ import annotations
@@ -16,18 +15,20 @@ from vmafcast.common.errors import RequestError
 from vmafcast.evaluation.criteria import mean
 from vmafcast.evaluation.gates import FrScores
 from vmafcast.evaluation.loso_folder import LosoFigures
+from vmafcast.evaluation.loso_report import LosoReport
 
 
 class _Fold(ForeignDocument):
     held_out: str
     plcc: float | None
     rmse: Annotated[float, Field(ge=0)] | None
+    blind_plcc: float | None = None
 
 
 _FOLDS = TypeAdapter(tuple[_Fold, ...])
 
 
-def fr_scores(reports: Sequence[LosoFigures]) -> FrScores:
+def fr_scores(reports: Sequence[LosoFigures | LosoReport]) -> FrScores:
     """Return the scores of a frame regressor from the reports of its seeds.
 
     Every figure is the mean over the seeds. It is null where one seed has none, because the mean over the
@@ -52,13 +53,14 @@ def fr_scores(reports: Sequence[LosoFigures]) -> FrScores:
         blind_mean_plcc=_mean([report.blind_mean_plcc for report in reports]),
         per_source_plcc=_by_source([{name: fold.plcc for name, fold in each.items()} for each in folds]),
         per_source_rmse=_by_source([{name: fold.rmse for name, fold in each.items()} for each in folds]),
+        blind_per_source_plcc=_by_source([{name: fold.blind_plcc for name, fold in each.items()} for each in folds]),
     )
 
 
-def _folds(report: LosoFigures) -> dict[str, _Fold]:
-    stated = (report.model_extra or {}).get("folds", ())
+def _folds(report: LosoFigures | LosoReport) -> dict[str, _Fold]:
+    stated = report.folds if isinstance(report, LosoReport) else (report.model_extra or {}).get("folds", ())
     try:
-        folds = _FOLDS.validate_python(stated)
+        folds = _FOLDS.validate_python(stated, from_attributes=True)
     except ValidationError:
         return {}  # others divide otherwise; criteria by source then have no figure, and fail
     named = {fold.held_out: fold for fold in folds}

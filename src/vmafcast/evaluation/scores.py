@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from vmafcast.common.errors import RequestError
 
@@ -41,6 +40,8 @@ def srocc(predicted: ArrayLike, target: ArrayLike) -> float | None:
     Equal values share the average of their ranks. Ranking them by their order of appearance instead reads
     0.63 where it is 0.99 once many scores are clipped at 100.
     """
+    from scipy import stats  # here, so that a gate, which takes means only, does not need the training extra
+
     left, right = _columns(predicted, target)
     return plcc(stats.rankdata(left), stats.rankdata(right))
 

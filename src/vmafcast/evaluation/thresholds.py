@@ -42,6 +42,10 @@ class FrV3Thresholds:
     lift
         Least gain of that mean over the codec-blind recipe on the same folds. A blind recipe that leaves less
         headroom than this below 1 makes the lift not measurable.
+    lift_loss
+        Largest allowed loss where the lift is not measurable: a gain cannot be asked for there, but harm can be
+        seen. It counts as such when the whole interval of the lift, paired by source group, lies beyond it. A tenth
+        of the lift; not zero, because near-exact networks differ by 1e-6 from seed to seed.
     per_source_plcc
         Least Pearson correlation of every held-out source, in [-1, 1].
     rmse_ratio
@@ -50,6 +54,7 @@ class FrV3Thresholds:
 
     mean_plcc: float = 0.95
     lift: float = 0.005
+    lift_loss: float = 0.0005
     per_source_plcc: float = 0.85
     rmse_ratio: float = 1.5
 

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from vmafcast.common.errors import DataError, GateRefused
 from vmafcast.common.provenance import RunRecord
 from vmafcast.evaluation.criteria import GateOutcome
-from vmafcast.evaluation.gates import FrScores, judge_fr_v1, judge_fr_v3
+from vmafcast.evaluation.gates import judge_fr_v1, judge_fr_v3
 from vmafcast.evaluation.loso_report import LosoReport
+from vmafcast.evaluation.loso_scores import fr_scores
 from vmafcast.evaluation.thresholds import FrV1Thresholds, FrV3Thresholds
 from vmafcast.evaluation.verdict import Verdict, VerdictCorpus, verdict_of, write_verdict
 from vmafcast.registry.candidate import SIDECAR_NAME, Candidate, read_candidate
@@ -78,13 +79,16 @@ def ship(folder: Path, registry: Registry, *, description: str = "") -> Shipped:
 
 
 def judge(report: LosoReport, champion_rmse: dict[str, float | None] | None) -> GateOutcome:
-    """Return what the gate of a recipe's family says of its scores."""
-    scores = FrScores(
-        mean_plcc=report.mean_plcc,
-        blind_mean_plcc=report.blind_mean_plcc,
-        per_source_plcc={fold.held_out: fold.plcc for fold in report.folds},
-        per_source_rmse={fold.held_out: fold.rmse for fold in report.folds},
-    )
+    """Return what the gate of a recipe's family says of its scores.
+
+    Parameters
+    ----------
+    report
+        Of the seed that the model was trained with.
+    champion_rmse
+        The champion's RMSE by source group, in VMAF points; None where there is no champion.
+    """
+    scores = fr_scores([report])
     return judge_fr_v3(scores, champion_rmse) if report.recipe.codec_aware else judge_fr_v1(scores)
 
 
@@ -102,14 +106,14 @@ def _champion(registry: Registry, recipe: str) -> Entry | None:
 
 
 def _champion_rmse(champion: Entry | None) -> dict[str, float | None] | None:
-    """Return the champion's RMSE by source group, from the report that it was registered with."""
+    """Return the champion's RMSE by source group, from the report that it was registered with; empty without one."""
     if champion is None:
         return None
     content = require_intact(champion)
     seed = parse_sidecar(content[champion.row.sidecar], champion.sidecar_path).training.seed
     names = [path for path in content if Path(path).name == f"loso_seed{seed}.json"]
     if not names:
-        return None
+        return {}
     try:
         report = LosoReport.model_validate_json(content[names[0]])
     except ValidationError as error:
