@@ -58,6 +58,16 @@ def test_an_encoder_that_is_not_held_is_served_as_unknown_and_named_once(model, 
     assert says in served.warnings[0]
 
 
+def test_rows_outside_of_what_was_learnt_are_marked(model, rows):
+    features = np.repeat(rows.features[:1], 4, axis=0)
+    features[1, 2] = 7.0
+    served = model.predict(features, ["libx264", "libx264", "libnovelty", "libx265"], 0.5, 0.5)
+    assert served.outside.tolist() == [False, True, True, False]
+    assert model.predict(features[:1], ["libx264"], 0.5, 0.999).outside.tolist() == [True]
+    assert model.predict(features[:1]).outside.tolist() == [False]
+    assert served.members is None
+
+
 def test_slots_are_matched_by_name_and_never_by_index(exported, rows):
     """The same graph under a sidecar that names two slots the other way round swaps those two encoders."""
     path, sidecar = exported

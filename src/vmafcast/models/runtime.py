@@ -39,10 +39,17 @@ class Prediction:
         float32 [N], within the teacher's range.
     warnings
         What the reader of the scores should know, each said once for all rows.
+    outside
+        bool [N]: which rows lie outside what the model learnt from: a value beyond its training range, or an encoder
+        that it was not trained with.
+    members
+        float32 [N, M]: of an ensemble what each member says, in the order of its manifest; None of a single model.
     """
 
     vmaf: NDArray[np.float32]
     warnings: tuple[str, ...]
+    outside: NDArray[np.bool_]
+    members: NDArray[np.float32] | None = None
 
 
 class FrameModel:
@@ -150,15 +157,17 @@ class FrameModel:
             side.trained_slots,
         )
         feed = {side.input_names[0]: design.features}
-        warnings = self._unknown_encoders(codec)
+        outside = np.zeros(len(design.features), dtype=np.bool_)
+        warnings = self._unknown_encoders(codec, outside)
         if side.codec_aware:
             feed[side.input_names[1]] = design.block
         settings = design.block[:, -len(SETTINGS) :] if codec is not None else None
-        warnings += self._outside(design.features, settings)
-        scores = self._session.run([side.output_names[0]], feed)[0]
-        return Prediction(np.asarray(scores, dtype=np.float32), tuple(warnings))
+        warnings += self._extrapolates(design.features, settings, outside)
+        scores, *others = (np.asarray(each, dtype=np.float32) for each in self._session.run(side.output_names, feed))
+        return Prediction(scores, tuple(warnings), outside, others[0] if others else None)
 
-    def _unknown_encoders(self, codec: CodecFacts | None) -> list[str]:
+    def _unknown_encoders(self, codec: CodecFacts | None, outside: NDArray[np.bool_]) -> list[str]:
+        """Return what to say of encoders that the model was not trained with, and add their rows to ``outside``."""
         if codec is None or self._vocabulary is None:
             return []
         warnings = []
@@ -166,9 +175,13 @@ class FrameModel:
             if not self._vocabulary.holds(name, self.sidecar.trained_slots):
                 why = "was not trained with" if self._vocabulary.holds(name) else "does not hold"
                 warnings.append(f"{self.sidecar.id} {why} the encoder {name}; it is scored as an unknown encoder")
+                outside |= np.asarray(codec.encoders, dtype=np.str_) == name
         return warnings
 
-    def _outside(self, features: NDArray[np.float32], settings: NDArray[np.float32] | None) -> list[str]:
+    def _extrapolates(
+        self, features: NDArray[np.float32], settings: NDArray[np.float32] | None, outside: NDArray[np.bool_]
+    ) -> list[str]:
+        """Return what to say of values beyond the training range, and add their rows to ``outside``."""
         side = self.sidecar
         checked = [
             (name, features[:, column], side.feature_min[column], side.feature_max[column])
@@ -184,8 +197,9 @@ class FrameModel:
         beyond = []
         for name, values, low, high in checked:
             slack = _ROUNDING * max(high - low, abs(high), abs(low))
-            count = int(((values < low - slack) | (values > high + slack)).sum())
-            if count:
+            wrong = (values < low - slack) | (values > high + slack)
+            outside |= wrong
+            if count := int(wrong.sum()):
                 beyond.append(f"{name} ({count} of {len(values)} rows, trained on {low:.4g} to {high:.4g})")
         if not beyond:
             return []

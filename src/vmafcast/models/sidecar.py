@@ -125,7 +125,7 @@ class Sidecar(Document):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
-    kind: Literal["fr"] = "fr"
+    kind: Literal["fr", "fr_ensemble"] = "fr"
     onnx: FileName
     sha256: Sha256
     opset: int
