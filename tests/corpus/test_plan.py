@@ -168,16 +168,12 @@ def test_an_untouched_group_keeps_its_key_whatever_else_is_finished():
 
 
 def test_the_longest_comes_first():
-    sources = (named("short", frames=10), named("long", frames=500), named("big", width=704, height=576))
-    jobs = tuple(
-        EncodeSettings(get_encoder(name), get_encoder(name).default_preset, 35) for name in ("libx264", "libaom-av1")
-    )
-    here = {name: replace(HERE, encoder=name) for name in ("libx264", "libaom-av1")}
-    groups = group_cells(plan_cells(Sweep(sources, jobs, SCORING), FFMPEG, here), frozenset())
-    costs = [group.cost for group in groups]
-    assert costs == sorted(costs, reverse=True)
-    assert (groups[0].source.name, groups[0].cells[0].settings.encoder.name) == ("long", "libaom-av1")
-    assert groups[-1].source.name == "short"
+    cells = planned()
+    by_pixels = group_cells(cells, frozenset())
+    assert [group.pixels for group in by_pixels] == sorted((group.pixels for group in by_pixels), reverse=True)
+    cost = {group.key: float(number) for number, group in enumerate(by_pixels)}
+    by_cost = group_cells(cells, frozenset(), lambda group: cost[group.key])
+    assert by_cost == by_pixels[::-1]
 
 
 @pytest.mark.parametrize(

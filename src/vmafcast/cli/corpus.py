@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -34,7 +33,18 @@ interchange.add_to(corpus)
 )
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of each encoder.")
 @click.option("--processes", type=click.IntRange(min=1), help="ffmpeg processes at once [default: one for each core].")
-@click.option("--teacher", default="vmaf_v0.6.1", show_default=True, help="The metric model that is predicted.")
+@click.option("--cpu-budget", type=click.IntRange(min=1), metavar="CORES", help="Use no more cores [default: all].")
+@click.option("--dry-run", is_flag=True, help="Show what would run and what it would take; write nothing.")
+@click.option(
+    "--teacher", "teachers", multiple=True,
+    help="The metric model that is predicted; repeat to measure others beside it [default: by the sources' size].",
+)  # fmt: skip
+@click.option(
+    "--features", metavar="LIST", default="canonical6,lite", show_default=True,
+    help="What is measured of each frame: canonical6, lite, full.",
+)  # fmt: skip
+@click.option("--deinterlace", is_flag=True, help="De-interlace interlaced sources; they are refused otherwise.")
+@click.option("--allow-hdr", is_flag=True, help="Score HDR sources as if they were SDR; they are refused otherwise.")
 @json_option
 @ffmpeg_option
 def build(  # one parameter for each option
@@ -45,9 +55,14 @@ def build(  # one parameter for each option
     folder: Path,
     threads: int,
     processes: int | None,
-    teacher: str,
+    cpu_budget: int | None,
+    teachers: tuple[str, ...],
+    features: str,
     ffmpeg_path: str | None,
     *,
+    deinterlace: bool,
+    allow_hdr: bool,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Encode SOURCES with every encoder, preset and quality, and score every encode against its source.
@@ -56,8 +71,10 @@ def build(  # one parameter for each option
     same command again: it goes on where it was.
     """
     from vmafcast.cli.console import Console, TerminalProgress
+    from vmafcast.cli.estimate import show_estimate
+    from vmafcast.common.cores import core_budget
     from vmafcast.common.errors import VmafcastError
-    from vmafcast.corpus.build import build_corpus
+    from vmafcast.corpus import build as building
     from vmafcast.corpus.store import CorpusStore
     from vmafcast.encoders.catalogue import get_encoder
     from vmafcast.media.ffmpeg import find_ffmpeg
@@ -75,10 +92,18 @@ def build(  # one parameter for each option
     ]
     ffmpeg = find_ffmpeg(ffmpeg_path)
     progress = TerminalProgress()
-    sweep = make_sweep(sources, wanted, threads=threads, teacher=teacher, progress=progress)
-    report = build_corpus(
-        CorpusStore(folder), sweep, ffmpeg, processes=processes or os.cpu_count() or 1, progress=progress
-    )
+    sweep = make_sweep(
+        sources, wanted, threads=threads, teachers=teachers,
+        feature_sets=[name.strip() for name in features.split(",") if name.strip()],
+        deinterlace=deinterlace, allow_hdr=allow_hdr, progress=progress,
+    )  # fmt: skip
+    store = CorpusStore(folder)
+    with core_budget(cpu_budget) as cores:
+        at_once = processes or cores
+        if dry_run:
+            show_estimate(console, folder, building.dry_run(store, sweep, ffmpeg, processes=at_once, cores=cores))
+            return
+        report = building.build_corpus(store, sweep, ffmpeg, processes=at_once, progress=progress)
     for each in report.set_aside:
         source, label = each.cell.source.name, each.cell.settings.label()
         console.emit("set_aside", source=source, settings=label, reason=each.reason)

@@ -8,7 +8,7 @@ not take its neighbours with it.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -16,7 +16,8 @@ from typing import NoReturn
 
 from vmafcast.common.errors import FfmpegError, MediaError, OutputError, VmafcastError
 from vmafcast.common.progress import Progress, Silent
-from vmafcast.corpus.plan import Cell, CellGroup, Sweep, group_cells, plan_cells
+from vmafcast.corpus.estimate import SweepEstimate, estimate, plan_build
+from vmafcast.corpus.plan import Cell, CellGroup, Sweep
 from vmafcast.corpus.store import CorpusStore
 from vmafcast.media.availability import Availability, require_encoder
 from vmafcast.media.ffmpeg import Ffmpeg
@@ -62,6 +63,18 @@ def check_encoders(ffmpeg: Ffmpeg, sweep: Sweep) -> dict[str, Availability]:
     return {name: require_encoder(ffmpeg, encoder) for name, encoder in encoders.items()}
 
 
+def dry_run(store: CorpusStore, sweep: Sweep, ffmpeg: Ffmpeg, *, processes: int, cores: int) -> SweepEstimate:
+    """Return what :func:`build_corpus` would run, and what that is expected to take; nothing is written.
+
+    Raises
+    ------
+    CapabilityError
+        An encoder does not work here.
+    """
+    plan = plan_build(store, sweep, ffmpeg, check_encoders(ffmpeg, sweep))
+    return estimate(plan, processes=processes, cores=cores)
+
+
 def build_corpus(
     store: CorpusStore,
     sweep: Sweep,
@@ -105,12 +118,9 @@ def build_corpus(
     """
     availabilities = check_encoders(ffmpeg, sweep)
     store.prepare()
-    cells = plan_cells(sweep, ffmpeg, availabilities)
-    finished = store.finished()
-    done = sum(cell.identity in finished for cell in cells)
-    report = BuildReport(planned=len(cells), already_finished=done)
+    plan = plan_build(store, sweep, ffmpeg, availabilities)
+    report = BuildReport(planned=len(plan.cells), already_finished=plan.already_finished)
     shown = progress or Silent()
-    groups = group_cells(cells, finished)
 
     def run(group: CellGroup) -> float:
         encodes = encode_and_score(
@@ -121,11 +131,11 @@ def build_corpus(
         return sum(sum(filter(None, (e.cpu.encode, e.cpu.decode, e.cpu.score))) for e in encodes)
 
     with (
-        shown.task("encoding and scoring", total=sum(group.cost for group in groups)) as task,
-        closing(_run_all(groups, run, processes, tries)) as outcomes,  # whatever interrupts this ends every ffmpeg
+        shown.task("encoding and scoring", total=sum(cost.seconds for cost in plan.costs.values())) as task,
+        closing(_run_all(plan.groups, run, processes, tries)) as outcomes,  # whatever interrupts this ends every ffmpeg
     ):
         for group, outcome in outcomes:
-            task.advance(group.cost)
+            task.advance(whole.seconds if (whole := plan.costs.get(group.key)) else plan.model.group(group).seconds)
             task.describe(group.label())
             if isinstance(outcome, VmafcastError):
                 report.set_aside.extend(SetAside(cell, str(outcome)) for cell in group.cells)
@@ -136,7 +146,7 @@ def build_corpus(
 
 
 def _run_all(
-    groups: list[CellGroup], run: Callable[[CellGroup], float], processes: int, tries: int
+    groups: Iterable[CellGroup], run: Callable[[CellGroup], float], processes: int, tries: int
 ) -> Generator[tuple[CellGroup, float | VmafcastError], None, None]:
     """Run every group, ``processes`` at a time, and yield each with its CPU seconds or its last error."""
     failures: Counter[str] = Counter()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -33,16 +33,6 @@ _PIXELS_PER_PROCESS = 8 * 1280 * 720
 """How many pixels the cells of one process may have a frame: their lookaheads hold tens of frames each in memory."""
 
 _MOST_CELLS_PER_PROCESS = 8
-
-_RELATIVE_COST: Mapping[str, float] = MappingProxyType({
-    "libx264": 1.0,
-    "libx265": 2.0,
-    "libsvtav1": 1.5,
-    "libvpx-vp9": 3.0,
-    "libvvenc": 6.0,
-    "libaom-av1": 8.0,
-})  # fmt: skip
-"""CPU time of a cell against libx264's, roughly, scoring included: it only decides what starts first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +70,10 @@ class CellGroup:
         return hashlib.sha256("\n".join(cell.identity for cell in self.cells).encode()).hexdigest()[:16]
 
     @property
-    def cost(self) -> float:
-        """What the group costs against others: pixels encoded, weighted by how slow the encoder is."""
+    def pixels(self) -> int:
+        """How many pixels its cells have: of a picture, times frames, times cells."""
         video = self.source.video
-        weight = _RELATIVE_COST.get(self.cells[0].settings.encoder.name, 1.0)
-        return weight * video.width * video.height * video.frames * len(self.cells)
+        return video.width * video.height * video.frames * len(self.cells)
 
     def label(self) -> str:
         """Return how a person would name it."""
@@ -147,11 +136,13 @@ def plan_cells(sweep: Sweep, ffmpeg: Ffmpeg, availabilities: Mapping[str, Availa
     return list(cells.values())
 
 
-def group_cells(cells: Iterable[Cell], finished: Collection[str]) -> list[CellGroup]:
-    """Return the cells that are not finished as groups, the longest first.
+def group_cells(
+    cells: Iterable[Cell], finished: Collection[str], cost: Callable[[CellGroup], float] | None = None
+) -> list[CellGroup]:
+    """Return the cells that are not finished as groups, the one with the highest ``cost`` first.
 
     How a group is cut depends on the whole plan and not on what is finished, so that an interrupted build ends
-    with the same files as one that was not.
+    with the same files as one that was not. Without a ``cost`` it is the pixels.
     """
     together: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in cells:
@@ -163,7 +154,8 @@ def group_cells(cells: Iterable[Cell], finished: Collection[str]) -> list[CellGr
             unfinished = tuple(cell for cell in part if cell.identity not in finished)
             if unfinished:
                 groups.append(CellGroup(unfinished))
-    return sorted(groups, key=lambda group: (-group.cost, group.key))
+    weigh = cost or (lambda group: float(group.pixels))
+    return sorted(groups, key=lambda group: (-weigh(group), group.key))
 
 
 def _cells_per_process(video: Source) -> int:
