@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from vmafcast.common.errors import DataError, RequestError
-from vmafcast.evaluation.folds import group_folds, leave_one_source_out
+from vmafcast.evaluation.folds import group_folds, leave_one_encoder_out, leave_one_source_out
 
 GROUPS = st.lists(st.sampled_from("abcdefgh"), min_size=2, max_size=80).filter(lambda rows: len(set(rows)) > 1)
 
@@ -29,6 +29,27 @@ def test_each_group_is_held_out_once_and_as_a_whole(groups):
     holds(folds, groups)
     assert [fold.held_out for fold in folds] == [(name,) for name in sorted(set(groups))]
     assert [fold.name for fold in folds] == sorted(set(groups))
+
+
+@given(GROUPS)
+def test_each_encoder_is_held_out_once(encoders):
+    folds = leave_one_encoder_out(encoders)
+    holds(folds, encoders)
+    assert [fold.name for fold in folds] == sorted(set(encoders))
+
+
+def test_rows_of_an_unknown_encoder_are_learnt_from_and_never_judged():
+    encoders = np.array(["libx264", "unknown", "libx265", "unknown"])
+    folds = leave_one_encoder_out(encoders)
+    assert [fold.name for fold in folds] == ["libx264", "libx265"]
+    for fold in folds:
+        assert fold.train[encoders == "unknown"].all()
+
+
+@pytest.mark.parametrize("encoders", [["libx264"] * 3, ["libx264", "unknown"], ["unknown"]])
+def test_one_encoder_leaves_nothing_to_learn_from(encoders):
+    with pytest.raises(DataError, match="no other encoder than"):
+        leave_one_encoder_out(encoders)
 
 
 def test_two_sizes_of_a_clip_are_never_split():

@@ -9,13 +9,15 @@ import pytest
 from vmafcast.common.documents import to_json
 from vmafcast.common.errors import DataError, RequestError
 from vmafcast.common.provenance import RunRecord
-from vmafcast.evaluation.folds import group_folds
+from vmafcast.evaluation.folds import group_folds, leave_one_encoder_out
 from vmafcast.evaluation.loso import evaluate_loso
 from vmafcast.evaluation.loso_folder import read_loso_folder
 from vmafcast.evaluation.loso_report import CorpusFacts, LosoReport
-from vmafcast.evaluation.scores import plcc, rmse
+from vmafcast.evaluation.scores import bootstrap_mean, plcc, rmse
 from vmafcast.models.recipe import Recipe
 from vmafcast.models.rows import Rows
+from vmafcast.models.trained import Member
+from vmafcast.models.training import rows_design, train_members
 
 NAMES = ("psnr_y", "ssim", "motion2")
 CORPUS = CorpusFacts(path="corpus", sha256=None, rows=1, source_groups=4)
@@ -178,6 +180,42 @@ def test_a_group_without_correlation_is_not_averaged_away():
     assert report.blind_mean_plcc is None
     assert result.blind_predictions is None
     assert result.final is None
+
+
+def test_the_lift_stands_with_its_paired_interval(result):
+    report = result.report(0, CORPUS)
+    assert report.lift == pytest.approx(report.mean_plcc - report.blind_mean_plcc, abs=1e-12)
+    lifts = [fold.plcc - fold.blind_plcc for fold in report.folds]
+    assert report.lift_interval == pytest.approx(bootstrap_mean(lifts), abs=1e-9)
+    assert report.mean_rmse_interval == pytest.approx(bootstrap_mean([fold.rmse for fold in report.folds]))
+    assert report.mean_rmse_interval[0] < report.mean_rmse < report.mean_rmse_interval[1]
+
+
+def test_the_fit_to_its_own_rows_stands_in_the_report_of_the_seed_that_was_shipped(result, rows):
+    design = rows_design(RECIPE, rows)
+    predicted = result.final.predict(design.features, design.block)[0]
+    assert result.in_sample_plcc == {5: plcc(predicted, rows.target)}
+    assert result.report(7, CORPUS).in_sample_plcc is None  # of that seed no network was trained on everything
+
+
+def test_an_encoder_that_is_held_out_is_served_as_unknown(rows):
+    """All zeros, as in use: renaming the held-out rows to something nobody knows changes no prediction of them."""
+    folds = leave_one_encoder_out(rows.encoders)
+    assert [fold.name for fold in folds] == ["libsvtav1", "libx264"]
+    result = evaluate_loso(RECIPE, rows, with_blind=False, folds=folds)
+    assert np.isfinite(result.predictions).all()
+    for fold in folds:
+        assert set(rows.encoders[fold.test]) == {fold.name}
+        assert set(rows.encoders[fold.train]).isdisjoint({fold.name})
+    trained = train_members(RECIPE, rows, [Member(folds[1].train, 0, True)])
+    assert trained.trained_slots == (("libsvtav1",),)
+    held = rows.take(folds[1].test)
+    unknown = rows_design(RECIPE, replace(held, encoders=np.full(len(held), "unknown")))
+    assert not unknown.block[:, :-2].any()
+    served = trained.predict(unknown.features, unknown.block)[0]
+    assert np.allclose(result.predictions[0, folds[1].test], served, atol=1e-3)
+    # It cannot know the 12 points between the two encoders.
+    assert result.scores[0][1].rmse > 4
 
 
 def test_a_blind_recipe_is_evaluated_as_it_is_on_folds_of_several_groups():

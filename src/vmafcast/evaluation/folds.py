@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vmafcast.common.errors import DataError, RequestError
+from vmafcast.encoders.vocabulary import UNKNOWN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +29,7 @@ class Fold:
     Attributes
     ----------
     held_out
-        The source groups that are held out, sorted.
+        What is held out, sorted: source groups, or one encoder.
     train, test
         bool [N]: the rows to learn from and those to be judged by; each row is in one of them.
     """
@@ -39,7 +40,7 @@ class Fold:
 
     @property
     def name(self) -> str:
-        """The held-out groups in one word."""
+        """What is held out, in one word."""
         return "+".join(self.held_out)
 
 
@@ -58,6 +59,31 @@ def leave_one_source_out(groups: Sequence[str] | NDArray[np.str_]) -> tuple[Fold
     """
     names, of_row, _ = _distinct(groups)
     return tuple(_fold(names, of_row, [number]) for number in range(len(names)))
+
+
+def leave_one_encoder_out(encoders: Sequence[str] | NDArray[np.str_]) -> tuple[Fold, ...]:
+    """Return one fold for each encoder, sorted by name.
+
+    The material is on both sides, so that what such a fold shows is what an encoder costs that a model was never
+    trained with, on sources that it knows; see :func:`leave_one_source_out` for what unknown sources cost.
+
+    Parameters
+    ----------
+    encoders
+        The encoder of each of N rows. Rows of which it is not known are always learnt from and never judged.
+
+    Raises
+    ------
+    DataError
+        There are fewer than two encoders.
+    """
+    named = np.asarray(encoders, dtype=np.str_)
+    names = [str(name) for name in np.unique(named) if name != UNKNOWN]
+    if len(names) < FEWEST_GROUPS:
+        raise DataError(
+            f"there is no other encoder than {', '.join(names) or UNKNOWN} to learn from once it is left out"
+        )
+    return tuple(Fold((name,), train=named != name, test=named == name) for name in names)
 
 
 def group_folds(groups: Sequence[str] | NDArray[np.str_], n: int, seed: int) -> tuple[Fold, ...]:

@@ -6,18 +6,19 @@ Every fold of every seed, its codec-blind twin and the networks that may be ship
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vmafcast.common.errors import RequestError
 from vmafcast.common.provenance import RunProvenance
 from vmafcast.encoders.vocabulary import VOCABULARIES
+from vmafcast.evaluation.fold_scores import fold_means, score_fold
 from vmafcast.evaluation.folds import Fold, leave_one_source_out
 from vmafcast.evaluation.loso_report import CorpusFacts, FoldScore, LosoReport
-from vmafcast.evaluation.scores import bootstrap_mean, mae, plcc, rmse, srocc
+from vmafcast.evaluation.scores import plcc
 from vmafcast.models.recipe import Recipe
 from vmafcast.models.sidecar import LosoSummary
 from vmafcast.models.trained import Member, TrainedMembers
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
     from vmafcast.common.progress import Progress
     from vmafcast.models.rows import Rows
-
-INTERVAL_LEVEL: Final = 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +52,9 @@ class LosoResult:
         The networks of ``final_seeds``, trained on all rows; None where none were asked for.
     wall_time_s
         Seconds that training and scoring took together.
+    in_sample_plcc
+        Of each network in ``final`` by its seed, PLCC over the very rows that it was trained on: how far
+        ``mean_plcc`` falls short of it is what unseen material costs. None where there is no correlation.
     """
 
     recipe: Recipe
@@ -63,6 +65,7 @@ class LosoResult:
     blind_predictions: NDArray[np.float32] | None
     final: TrainedMembers | None
     wall_time_s: float
+    in_sample_plcc: Mapping[int, float | None] = field(default_factory=dict)
 
     def report(self, seed: int, corpus: CorpusFacts, run_provenance: RunProvenance | None = None) -> LosoReport:
         """Return the document of one seed.
@@ -81,7 +84,8 @@ class LosoResult:
             corpus=corpus,
             n_folds=len(folds),
             folds=folds,
-            **_figures([folds]).model_dump(exclude={"folds", "seeds"}),
+            **fold_means([folds]).model_dump(),
+            in_sample_plcc=self.in_sample_plcc.get(seed),
             epochs=self.recipe.epochs,
             batch_size=self.recipe.batch_size,
             lr=self.recipe.learning_rate,
@@ -95,7 +99,8 @@ class LosoResult:
 
     def summary(self) -> LosoSummary:
         """Return what a sidecar says of it: every fold's mean over the seeds, then over the folds."""
-        return _figures(self.scores).model_copy(update={"seeds": self.seeds})
+        means = fold_means(self.scores).model_dump(include=set(LosoSummary.model_fields))
+        return LosoSummary(folds=len(self.folds), seeds=self.seeds, **means)
 
 
 def evaluate_loso(
@@ -149,18 +154,18 @@ def evaluate_loso(
     predictions, blind = held_out[: len(seeds)], held_out[len(seeds) :]
     scores = tuple(
         tuple(
-            _score(
+            score_fold(
                 fold,
                 rows.target,
-                trained.rows_learnt[number * len(divided) + place],
                 predictions[number],
-                blind[number] if len(blind) else None,
+                n_train=trained.rows_learnt[number * len(divided) + place],
+                blind=blind[number] if len(blind) else None,
             )
             for place, fold in enumerate(divided)
         )
         for number in range(len(seeds))
     )
-    shipped = range(len(members) - len(final_seeds), len(members))
+    final = trained.select(range(len(members) - len(final_seeds), len(members))) if final_seeds else None
     return LosoResult(
         recipe=recipe,
         folds=divided,
@@ -168,72 +173,26 @@ def evaluate_loso(
         scores=scores,
         predictions=predictions,
         blind_predictions=blind if len(blind) else None,
-        final=trained.select(shipped) if final_seeds else None,
+        final=final,
         wall_time_s=time.perf_counter() - began,
+        in_sample_plcc={} if final is None else _in_sample(final, rows),
     )
 
 
 def _held_out(trained: TrainedMembers, rows: Rows, folds: Sequence[Fold], runs: int) -> NDArray[np.float32]:
-    """Return float32 [runs, N]: of each row, what the networks say that did not learn from it."""
-    design = rows_design(trained.recipe, rows)
+    """Return float32 [runs, N]: of each row, what the networks say that did not learn from it.
+
+    An encoder that a fold's networks saw no row of is served as it would be in use: as unknown.
+    """
     predictions = np.full((runs, len(rows)), np.nan, dtype=np.float32)
     for place, fold in enumerate(folds):
         judges = trained.select(range(place, runs * len(folds), len(folds)))
-        predictions[:, fold.test] = judges.predict(design.features[fold.test], design.block[fold.test])
+        design = rows_design(trained.recipe, rows.take(fold.test), trained=judges.trained_slots[0])
+        predictions[:, fold.test] = judges.predict(design.features, design.block)
     return predictions
 
 
-def _score(
-    fold: Fold,
-    target: NDArray[np.float32],
-    n_train: int,
-    predicted: NDArray[np.float32],
-    blind: NDArray[np.float32] | None,
-) -> FoldScore:
-    wanted, found = target[fold.test], predicted[fold.test]
-    unseen = None if blind is None else blind[fold.test]
-    return FoldScore(
-        held_out=fold.name,
-        n_train=n_train,
-        n_val=len(wanted),
-        plcc=plcc(found, wanted),
-        srocc=srocc(found, wanted),
-        rmse=rmse(found, wanted),
-        mae=mae(found, wanted),
-        blind_plcc=None if unseen is None else plcc(unseen, wanted),
-        blind_srocc=None if unseen is None else srocc(unseen, wanted),
-        blind_rmse=None if unseen is None else rmse(unseen, wanted),
-    )
-
-
-def _figures(scores: Sequence[Sequence[FoldScore]]) -> LosoSummary:
-    """Return means over seeds and folds; min and max are over every single one."""
-    correlations = _table([[score.plcc for score in folds] for folds in scores])
-    ranks = _table([[score.srocc for score in folds] for folds in scores])
-    blind = _table([[score.blind_plcc for score in folds] for folds in scores])
-    blind_errors = _table([[score.blind_rmse for score in folds] for folds in scores])
-    of_fold = None if correlations is None else correlations.mean(axis=0)
-    return LosoSummary(
-        folds=len(scores[0]),
-        seeds=(),
-        mean_plcc=_mean(correlations),
-        std_plcc=None if of_fold is None or of_fold.size < 2 else float(of_fold.std(ddof=1)),
-        min_plcc=None if correlations is None else float(correlations.min()),
-        max_plcc=None if correlations is None else float(correlations.max()),
-        mean_srocc=_mean(ranks),
-        mean_rmse=float(np.mean([[score.rmse for score in folds] for folds in scores])),
-        mean_plcc_interval=None if of_fold is None else bootstrap_mean(of_fold.tolist(), level=INTERVAL_LEVEL),
-        interval_level=INTERVAL_LEVEL,
-        blind_mean_plcc=_mean(blind),
-        blind_mean_rmse=_mean(blind_errors),
-    )
-
-
-def _table(values: Sequence[Sequence[float | None]]) -> NDArray[np.float64] | None:
-    if any(value is None for line in values for value in line):
-        return None
-    return np.array(values, dtype=np.float64)
-
-
-def _mean(table: NDArray[np.float64] | None) -> float | None:
-    return None if table is None else float(table.mean())
+def _in_sample(final: TrainedMembers, rows: Rows) -> dict[int, float | None]:
+    design = rows_design(final.recipe, rows)
+    predicted = final.predict(design.features, design.block)
+    return {member.seed: plcc(found, rows.target) for member, found in zip(final.members, predicted, strict=True)}

@@ -6,6 +6,7 @@ from typing import Literal
 
 from vmafcast.common.documents import Document
 from vmafcast.common.provenance import RunProvenance
+from vmafcast.models.fold_means import FoldMeans
 from vmafcast.models.recipe import Recipe
 
 
@@ -47,16 +48,13 @@ class FoldScore(Document):
     blind_rmse: float | None = None
 
 
-class LosoReport(Document):
-    """The document ``loso_seed{N}.json``: one seed's leave-one-source-out.
+class LosoReport(FoldMeans):
+    """The document ``loso_seed{N}.json``: one seed's leave-one-source-out; the means are over its folds.
 
     Attributes
     ----------
-    mean_plcc, std_plcc, min_plcc, max_plcc, mean_srocc
-        Over the folds, std with ddof 1; None where a fold has no correlation, because a mean over the
-        others would hide it.
-    mean_plcc_interval, interval_level
-        The bootstrap interval of ``mean_plcc`` over source groups.
+    in_sample_plcc
+        PLCC of the network that was trained on everything, over those same rows; None where none was.
     num_codecs
         The width of the codec block, 0 where there is none.
     lr
@@ -68,16 +66,7 @@ class LosoReport(Document):
     corpus: CorpusFacts
     n_folds: int
     folds: tuple[FoldScore, ...]
-    mean_plcc: float | None
-    std_plcc: float | None
-    min_plcc: float | None
-    max_plcc: float | None
-    mean_srocc: float | None
-    mean_rmse: float
-    mean_plcc_interval: tuple[float, float] | None
-    interval_level: float
-    blind_mean_plcc: float | None
-    blind_mean_rmse: float | None
+    in_sample_plcc: float | None = None
     epochs: int
     batch_size: int
     lr: float

@@ -25,7 +25,7 @@ from vmafcast.models.scaling import Scaler, fit_scaler
 from vmafcast.models.trained import Member, TrainedMembers, input_scale
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -104,11 +104,11 @@ def train_members(
     )
 
 
-def rows_design(recipe: Recipe, rows: Rows) -> Design:
-    """Return the design matrix of ``rows`` as ``recipe`` wants it; raises as :func:`build_design` does."""
+def rows_design(recipe: Recipe, rows: Rows, *, trained: Collection[str] | None = None) -> Design:
+    """Return the design matrix of ``rows`` as ``recipe`` wants it; see :func:`build_design`."""
     vocabulary = None if recipe.vocabulary is None else VOCABULARIES[recipe.vocabulary]
     codec = CodecFacts(rows.encoders, rows.preset_norm, rows.crf_norm)
-    return build_design(recipe.feature_order, rows.feature_names, rows.features, vocabulary, codec)
+    return build_design(recipe.feature_order, rows.feature_names, rows.features, vocabulary, codec, trained)
 
 
 def _refuse_unfit(recipe: Recipe, rows: Rows, members: Sequence[Member]) -> None:
