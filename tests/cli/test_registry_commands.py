@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
+import yaml
 
 from vmafcast.registry.store import Registry
 from vmafcast.workflows.ship import ship
 
 RECIPE = "fr_regressor_v3"
-MODEL_FILES = ("model.onnx", "model.json", "loso_seed0.json", "verdict.json")
+MODEL_FILES = ("model.onnx", "model.json", "loso_seed0.json", "verdict.json", "README.md")
 FILES = [
     "events.jsonl",
     "registry.json",
@@ -136,3 +138,147 @@ def test_a_rollback_needs_a_reason(two, call, tmp_path, tree, reason):
     assert code == 2
     assert "reason" in err
     assert tree(copy) == before
+
+
+# ---- revoke, show, diff, card
+
+
+@pytest.fixture
+def copy(two, tmp_path):
+    """A copy of the registry that a test may change, and the ids."""
+    return shutil.copytree(two[0], tmp_path / "registry"), two[1]
+
+
+def served_by(call):
+    code, out, err = call("registry", "list", "--json", "--registry", "registry")
+    assert code == 0, err
+    return {line["id"]: line["status"] for line in map(json.loads, out.splitlines())}
+
+
+def test_a_revoked_champion_is_not_served_and_the_one_before_it_is(copy, call, clip):
+    _, ids = copy
+    outcome = call("registry", "revoke", ids["champion"], "--reason", "misreads film", "--json")
+    assert outcome.code == 0, outcome.err
+    [line] = outcome.lines
+    assert line == {"type": "revoked", "recipe": RECIPE, "model": ids["champion"], "champion": ids["former"]}
+    assert served_by(call) == {ids["champion"]: "revoked", ids["former"]: "champion"}
+    [predicted] = call("predict", clip, clip, "--registry", "registry", "--json").lines
+    assert predicted["model"] == ids["former"]
+    last = call("registry", "history", "--registry", "registry", "--json").lines[-1]
+    assert (last["event"], last["reason"], last["champion"]) == ("revoke", "misreads film", ids["former"])
+    assert call("registry", "verify", "--registry", "registry").code == 0
+
+
+def test_a_former_champion_that_was_revoked_is_passed_over(copy, call, clip):
+    _, ids = copy
+    assert call("registry", "revoke", ids["former"], "--reason", "old").code == 0
+    assert served_by(call)[ids["champion"]] == "champion"
+    outcome = call("registry", "revoke", ids["champion"], "--reason", "new")
+    assert outcome.code == 0
+    assert "nothing is served now" in outcome.out
+    outcome = call("predict", clip, clip, "--registry", "registry")
+    assert outcome.code == 2
+    assert "no champion is served" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("nothing-0123", "--reason", "x"), "nothing-0123"),
+        (("champion", "--reason", " "), "no reason"),
+        (("champion",), "--reason"),
+    ],
+)
+def test_what_cannot_be_revoked_changes_nothing(copy, call, tree, arguments, word):
+    folder, ids = copy
+    before = tree(folder)
+    model, *rest = arguments
+    code, _, err = call("registry", "revoke", ids.get(model, model), *rest)
+    assert code == 2
+    assert word in err
+    assert tree(folder) == before
+
+
+def test_revoking_twice_is_refused(copy, call):
+    _, ids = copy
+    assert call("registry", "revoke", ids["former"], "--reason", "old").code == 0
+    code, _, err = call("registry", "revoke", ids["former"], "--reason", "again")
+    assert code == 2
+    assert "was revoked before: old" in err
+
+
+def test_showing_a_model_verifies_it(two, changed, call):
+    folder, ids = two
+    outcome = call("registry", "show", RECIPE, "--registry", folder, "--json")
+    assert outcome.code == 0, outcome.err
+    [line] = outcome.lines
+    assert line["row"]["id"] == ids["champion"]
+    assert line["revoked"] is None
+    assert {path.rsplit("/", 1)[1] for path in line["files"]} == set(MODEL_FILES)
+    assert [event["event"] for event in line["events"]] == ["register", "promote"]
+    assert {"mean_plcc", "mean_rmse"} <= {figure["name"] for figure in line["figures"]}
+    people = call("registry", "show", ids["champion"], "--registry", folder)
+    assert ids["champion"] in people.out
+    changed("champion/loso_seed0.json")
+    assert call("registry", "show", RECIPE, "--registry", "registry").code == 4
+    assert call("registry", "show", "nothing", "--registry", folder).code == 2
+
+
+def test_a_diff_names_what_differs_and_nothing_else(two, call):
+    folder, ids = two
+    outcome = call("registry", "diff", ids["former"], RECIPE, "--registry", folder, "--json")
+    assert outcome.code == 0, outcome.err
+    [line] = outcome.lines
+    assert (line["a"], line["b"]) == (ids["former"], ids["champion"])
+    sidecars = [
+        json.loads((folder / "models" / ids[role] / "model.json").read_text()) for role in ("former", "champion")
+    ]
+    figures = {figure["name"]: figure for figure in line["figures"]}
+    means = [sidecar["training"]["loso"]["mean_rmse"] for sidecar in sidecars]
+    assert (figures["mean_rmse"]["a"], figures["mean_rmse"]["b"]) == tuple(means)
+    assert figures["mean_rmse"]["difference"] == pytest.approx(means[1] - means[0])
+    assert {"meadow rmse", "river plcc", "tower srocc"} <= set(figures)
+    differing = {value["key"]: (value["a"], value["b"]) for value in line["sidecar"]}
+    assert differing["training.recipe.frame_stride"] == (2, 1)
+    assert differing["sha256"] == (sidecars[0]["sha256"], sidecars[1]["sha256"])
+    assert "feature_order" not in differing
+    assert "training.recipe.hidden" not in differing
+    assert {value["key"] for value in line["files"]} == set(MODEL_FILES)
+    assert "training.recipe.frame_stride" in call("registry", "diff", *ids.values(), "--registry", folder).out
+
+
+def test_a_model_does_not_differ_from_itself(two, call):
+    folder, _ = two
+    [line] = call("registry", "diff", RECIPE, RECIPE, "--registry", folder, "--json").lines
+    assert (line["sidecar"], line["files"]) == ([], [])
+    assert {figure["difference"] for figure in line["figures"]} == {0}
+
+
+def test_the_card_that_was_shipped_is_the_card_and_its_status_is_today_s(copy, call, tmp_path):
+    folder, ids = copy
+    shipped = (folder / "models" / ids["champion"] / "README.md").read_text()
+    assert "Status: Production (gate cleared)" in shipped
+    assert yaml.safe_load(shipped.split("---\n")[1])["model-index"][0]["name"] == RECIPE
+    assert "| meadow |" in shipped
+    assert call("registry", "card", RECIPE).out == shipped
+    [line] = call("registry", "card", ids["former"], "--out", "card.md", "--json").lines
+    written = (tmp_path / "card.md").read_text()
+    assert (line["card"], line["output"]) == (written, "card.md")
+    assert "Status: Retired" in written
+    call("registry", "revoke", ids["champion"], "--reason", "misreads film")
+    revoked = call("registry", "card", ids["champion"]).out
+    assert revoked == shipped.replace("Production (gate cleared)", "Revoked (misreads film)")
+    assert (folder / "models" / ids["champion"] / "README.md").read_text() == shipped
+
+
+def test_a_card_can_be_made_anew_with_a_data_card(copy, call, tmp_path):
+    (tmp_path / "data.md").write_text("# Data\n\n## Known gaps\n- none of it is film\n")
+    made = call("registry", "card", RECIPE, "--data-card", "data.md").out
+    assert "### Known gaps\n- none of it is film" in made
+    assert "Status: Production (gate cleared)" in made
+    assert call("registry", "card", RECIPE, "--data-card", "absent.md").code == 2
+
+
+def test_a_changed_card_is_noticed(changed, call):
+    changed("champion/README.md")
+    assert call("registry", "card", RECIPE).code == 4

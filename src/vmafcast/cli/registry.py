@@ -1,4 +1,4 @@
-"""``vmafcast registry``: list, verify, rollback, history."""
+"""``vmafcast registry``: list, show, diff, card, verify, rollback, revoke, history."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vmafcast.cli.options import json_option, registry_option
 
 @click.group()
 def registry() -> None:
-    """List, verify and roll back models. The history is append-only; what is served follows from it."""
+    """List, compare, verify, roll back and revoke models. What is served follows from an append-only history."""
 
 
 @registry.command("list")
@@ -67,6 +67,89 @@ def rollback(recipe: str, reason: str, registry_folder: Path, *, as_json: bool) 
     entry = Registry.open(registry_folder).rollback(recipe, reason)
     console.emit("champion", recipe=recipe, model=entry.id)
     console.show(f"{recipe}: {entry.id} is served again")
+
+
+@registry.command(short_help="Withdraw a model for good.")
+@click.argument("model")
+@click.option("--reason", required=True, help="Why, for the history.")
+@registry_option
+@json_option
+def revoke(model: str, reason: str, registry_folder: Path, *, as_json: bool) -> None:
+    """Withdraw MODEL for good, as a new event; where it was champion, the one before it is served again."""
+    from vmafcast.cli.console import Console
+    from vmafcast.registry.store import Registry
+
+    console = Console(as_json=as_json)
+    opened = Registry.open(registry_folder)
+    recipe = opened.entry(model).row.recipe
+    champion = opened.revoke(model, reason)
+    console.emit("revoked", recipe=recipe, model=model, champion=champion)
+    console.show(f"{model} is revoked; {recipe}: {f'{champion} is served' if champion else 'nothing is served now'}")
+
+
+@registry.command(short_help="Show everything about a model.")
+@click.argument("model")
+@registry_option
+@json_option
+def show(model: str, registry_folder: Path, *, as_json: bool) -> None:
+    """Show MODEL, an id or a recipe whose champion is meant: its facts, its files, its verdicts and its history."""
+    from vmafcast.cli.console import Console
+    from vmafcast.registry.store import Registry
+    from vmafcast.registry.view import view
+
+    console = Console(as_json=as_json)
+    found = view(Registry.open(registry_folder), model)
+    console.emit("model", **found.model_dump(mode="json"))
+    facts = found.row.model_dump(mode="json", exclude={"external_data", "members"})
+    if found.revoked is not None:
+        facts["revoked"] = found.revoked
+    console.table(found.row.id, ["key", "value"], [[key, str(value)] for key, value in facts.items() if value != ""])
+    console.table("figures", ["figure", "value"], [[f.name, f.value] for f in found.figures], decimals={"value": 5})
+    console.table("files", ["file", "SHA-256"], [[path, sha] for path, sha in found.files.items()])
+    rows = [[event.seq, _minute(event.at_utc), event.event, event.reason or ""] for event in found.events]
+    console.table("history", ["no.", "at (UTC)", "event", "why"], rows)
+
+
+@registry.command("diff", short_help="Compare two models: figures, sidecars, files.")
+@click.argument("a")
+@click.argument("b")
+@registry_option
+@json_option
+def compare(a: str, b: str, registry_folder: Path, *, as_json: bool) -> None:
+    """Compare model A with model B (ids, or recipes whose champions are meant), every byte of both verified."""
+    from vmafcast.cli.console import Console
+    from vmafcast.registry.diff import diff
+    from vmafcast.registry.store import Registry
+
+    console = Console(as_json=as_json)
+    opened = Registry.open(registry_folder)
+    found = diff(opened.find(a), opened.find(b))
+    console.emit("diff", **found.model_dump(mode="json"))
+    decimals = dict.fromkeys(("a", "b", "b - a"), 5)
+    figures = [[figure.name, figure.a, figure.b, figure.difference] for figure in found.figures]
+    console.table(f"a: {found.a}\nb: {found.b}", ["figure", "a", "b", "b - a"], figures, decimals=decimals)
+    rows = [[value.key, str(value.a), str(value.b)] for value in (*found.sidecar, *found.files)]
+    console.table("sidecar and files", ["key", "a", "b"], rows)
+
+
+@registry.command(short_help="Write the card of a model, with its present status.")
+@click.argument("model")
+@click.option("--out", "output", type=click.Path(path_type=Path), help="A file to write [default: standard output].")
+@click.option("--data-card", type=click.Path(path_type=Path), help="A data card, to make the card anew with it.")
+@registry_option
+@json_option
+def card(model: str, output: Path | None, data_card: Path | None, registry_folder: Path, *, as_json: bool) -> None:
+    """Write the card of MODEL, an id or a recipe whose champion is meant, as Markdown with a front matter."""
+    from vmafcast.cli.console import Console
+    from vmafcast.registry.store import Registry
+    from vmafcast.workflows.cards import registered_card, write_card
+
+    console = Console(as_json=as_json)
+    text = registered_card(Registry.open(registry_folder), model, data_card=data_card)
+    if output is not None:
+        write_card(output, text)
+    console.emit("card", model=model, output=None if output is None else str(output), card=text)
+    console.show(text.rstrip("\n") if output is None else f"{output}: the card of {model}")
 
 
 @registry.command()

@@ -128,6 +128,24 @@ class Registry:
         self._known(state, model_id)
         return self._entry(state, model_id)
 
+    def find(self, name: str) -> Entry:
+        """Return the model with the id ``name``, or the champion of the recipe ``name``.
+
+        Raises
+        ------
+        RequestError
+            There is neither.
+        """
+        state = self._state()
+        model = name if name in state.models else state.champion(name)
+        if model is None:
+            raise RequestError(f"no model and no champion is called {name!r} in {self.folder}; list the registry")
+        return self._entry(state, model)
+
+    def revocation(self, model_id: str) -> str | None:
+        """Return why a model was revoked, None where it was not."""
+        return self._state().revoked.get(model_id)
+
     def list(self) -> tuple[Entry, ...]:
         """Return every model, in the order of registration."""
         state = self._state()

@@ -19,6 +19,7 @@ from vmafcast.registry.candidate import SIDECAR_NAME, Candidate, read_candidate
 from vmafcast.registry.entry import Entry, require_intact
 from vmafcast.registry.journal import EVENTS_NAME
 from vmafcast.registry.store import Registry
+from vmafcast.workflows.cards import add_card, frame_card
 from vmafcast.workflows.own_scores import own_report, parse_sidecar, read_reports
 
 
@@ -31,7 +32,7 @@ class Shipped:
 
 
 def ship(folder: Path, registry: Registry, *, description: str = "") -> Shipped:
-    """Judge the candidate in ``folder``, write the verdict beside it, and promote it if the verdict is a pass.
+    """Judge the candidate in ``folder``, write verdict and card beside it, and promote it if the verdict is a pass.
 
     Parameters
     ----------
@@ -73,6 +74,7 @@ def ship(folder: Path, registry: Registry, *, description: str = "") -> Shipped:
         run_provenance=record.finish(),
     )
     write_verdict(folder, verdict)
+    candidate = add_card(candidate, frame_card(candidate, sidecar, verdict, judged))
     if not verdict.promotes:
         return Shipped(verdict, None)
     return Shipped(verdict, _promote(candidate, verdict, registry, description))
