@@ -85,7 +85,7 @@ def test_held_out_predictions_say_which_frame_of_which_encode_they_are_of(traine
     table = pl.read_parquet(trained.candidate / "held_out" / "predictions.parquet")
     assert table.columns == [
         "source", "source_group", "encoder", "preset", "quality", "preset_norm", "crf_norm", "cell", "frame_index",
-        "vmaf", "seed0",
+        "vmaf", "seed0", "untold_seed0",
     ]  # fmt: skip
     assert table["cell"].n_unique() == trained.cells
     assert table.group_by("cell").agg(pl.col("frame_index").sort())["frame_index"].to_list() == [

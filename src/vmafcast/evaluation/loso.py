@@ -48,6 +48,9 @@ class LosoResult:
         fold holds the row out.
     blind_predictions
         The same of the codec-blind twins; None where none were trained.
+    untold_predictions
+        ``predictions`` of the same networks when nothing is told of the encode (a codec block of zeros); None of a
+        codec-blind recipe.
     final
         The networks of ``final_seeds``, trained on all rows; None where none were asked for.
     wall_time_s
@@ -66,6 +69,7 @@ class LosoResult:
     final: TrainedMembers | None
     wall_time_s: float
     in_sample_plcc: Mapping[int, float | None] = field(default_factory=dict)
+    untold_predictions: NDArray[np.float32] | None = None
 
     def report(self, seed: int, corpus: CorpusFacts, run_provenance: RunProvenance | None = None) -> LosoReport:
         """Return the document of one seed.
@@ -152,6 +156,7 @@ def evaluate_loso(
 
     held_out = _held_out(trained, rows, divided, len(twins) * len(seeds))
     predictions, blind = held_out[: len(seeds)], held_out[len(seeds) :]
+    untold = _held_out(trained, rows, divided, len(seeds), told=False) if recipe.codec_aware else None
     scores = tuple(
         tuple(
             score_fold(
@@ -176,19 +181,23 @@ def evaluate_loso(
         final=final,
         wall_time_s=time.perf_counter() - began,
         in_sample_plcc={} if final is None else _in_sample(final, rows),
+        untold_predictions=untold,
     )
 
 
-def _held_out(trained: TrainedMembers, rows: Rows, folds: Sequence[Fold], runs: int) -> NDArray[np.float32]:
-    """Return float32 [runs, N]: of each row, what the networks say that did not learn from it.
+def _held_out(
+    trained: TrainedMembers, rows: Rows, folds: Sequence[Fold], runs: int, *, told: bool = True
+) -> NDArray[np.float32]:
+    """Return float32 [runs, N]: of each row, what the first ``runs`` times ``folds`` networks say that did not see it.
 
-    An encoder that a fold's networks saw no row of is served as it would be in use: as unknown.
+    An encoder that a fold's networks saw no row of is served as it would be in use: as unknown. ``told`` False leaves
+    out what is known of the encode.
     """
     predictions = np.full((runs, len(rows)), np.nan, dtype=np.float32)
     for place, fold in enumerate(folds):
         judges = trained.select(range(place, runs * len(folds), len(folds)))
         design = rows_design(trained.recipe, rows.take(fold.test), trained=judges.trained_slots[0])
-        predictions[:, fold.test] = judges.predict(design.features, design.block)
+        predictions[:, fold.test] = judges.predict(design.features, design.block if told else None)
     return predictions
 
 

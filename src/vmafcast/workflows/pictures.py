@@ -12,9 +12,7 @@ from vmafcast.evaluation.loso_report import LosoReport
 from vmafcast.reports.axes import Series
 from vmafcast.reports.curves import Panel, curves_svg
 from vmafcast.reports.scatter import scatter_svg
-
-HELD_OUT = Path("held_out") / "predictions.parquet"
-"""Where a candidate folder keeps what its rows were predicted to be."""
+from vmafcast.workflows.held_out import HELD_OUT
 
 _DRAWN = 1500  # points: a picture that a page can carry
 
