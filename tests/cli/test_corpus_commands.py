@@ -48,6 +48,42 @@ def test_a_second_run_builds_nothing_and_changes_nothing(again, tree, run_in, bu
     assert tree(again / "corpus") == before
 
 
+def test_a_dry_run_shows_the_plan_and_writes_nothing(again, tree, run_in, built):
+    before = tree(again)
+    wider = [*built.build_arguments(), "--quality", "libx264=38", "--dry-run"]
+    said = run_in(again, *wider)
+    assert said.code == 0
+    *encoders, plan = said.lines
+    assert [line["type"] for line in said.lines] == ["encoder", "plan"]
+    assert (plan["planned"], plan["already_finished"]) == (built.cells + len(built.groups), built.cells)
+    assert (plan["groups"], plan["refined_by"]) == (len(built.groups), built.cells)
+    assert encoders[0]["encoder"] == "libx264"
+    assert encoders[0]["cells"] == len(built.groups)
+    assert 0 < plan["cpu_seconds"] * plan["low"] < plan["cpu_seconds"] < plan["cpu_seconds"] * plan["high"]
+    told = run_in(again, *(word for word in wider if word != "--json"))
+    assert f"{len(built.groups)} would run" in told.out
+    assert "nothing was written" in told.out
+    assert tree(again) == before
+
+
+def test_a_budget_of_cores_that_are_not_there_is_refused(again, tree, run_in, built):
+    before = tree(again)
+    said = run_in(again, *built.build_arguments("new"), "--cpu-budget", "9999")
+    assert said.code == 2
+    assert "a budget of 9999 cores is not to be had" in said.err
+    assert tree(again) == before
+
+
+def test_a_budget_of_one_core_builds_the_same(again, run_in, built):
+    said = run_in(again, *built.build_arguments("new"), "--cpu-budget", "1")
+    assert (said.code, said.done["built"]) == (0, built.cells)
+    columns = ["cell", "bytes", "vmaf"]
+    one, other = (
+        pl.read_parquet(again / name / "encodes" / "*.parquet", columns=columns) for name in ("corpus", "new")
+    )
+    assert one.sort("cell").equals(other.sort("cell"))
+
+
 def test_a_wider_sweep_builds_only_what_is_new(again, tree, run_in, built):
     before = tree(again / "corpus")
     said = run_in(again, *built.build_arguments(), "--quality", "libx264=38")

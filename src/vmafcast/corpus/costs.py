@@ -19,11 +19,16 @@ from pydantic import Field
 from vmafcast.common.documents import Document, read_document
 from vmafcast.corpus.plan import CellGroup, NamedSource
 from vmafcast.corpus.store import TIMINGS
+from vmafcast.encoders.catalogue import ENCODERS
 from vmafcast.media.graph import EncodeSettings, Scoring
 
 _SIZE = ("source", "width", "height", "frames")
 
 Seconds = Annotated[float, Field(ge=0)]
+
+_PRESET_STEP = 1.35
+"""How much longer the next slower preset takes, where one was not measured: between libx264 (medium over veryfast,
+three steps: 2.5), libx265 (fast over superfast, three steps: 1.5) and libsvtav1 (8 over 10, two steps: 2.1)."""
 
 PIXELS = 1e6
 """Costs are for so many pixels of a picture times frames."""
@@ -49,11 +54,15 @@ class QualityCost(Document):
 
 
 class PresetCost(Document):
-    """The costs of an encoder's preset, by quality, ascending."""
+    """The costs of an encoder's preset, by quality, ascending.
+
+    ``score`` is what scoring costs against the average of all presets: an encode of 10 bits is scored at 10 bits.
+    """
 
     encoder: str
     preset: str
     cells: int
+    score: Seconds
     by_quality: Annotated[tuple[QualityCost, ...], Field(min_length=1)]
 
 
@@ -203,16 +212,28 @@ class CostModel:
         )
 
     def _tabled(self, encoder: str, preset: str, quality: int, pixels: float) -> CellCost:
-        near = self._near(encoder, preset)
+        near, factor = self._near(encoder, preset)
         at = [_at_quality(each.by_quality, quality, known=each.encoder == encoder) for each in near]
         encode, decode, size = np.exp(np.mean(np.log(at), axis=0)) * pixels
-        return CellCost(float(encode), float(decode), self._score * pixels, float(size))
+        score = self._score * float(np.mean([each.score for each in near])) * pixels
+        return CellCost(float(encode) * factor, float(decode), score, float(size))
 
-    def _near(self, encoder: str, preset: str) -> Sequence[PresetCost]:
-        """Return what is known of a preset: itself, else its encoder's other presets, else all there are."""
+    def _near(self, encoder: str, preset: str) -> tuple[Sequence[PresetCost], float]:
+        """Return what stands for a preset, and how much longer its encodes take.
+
+        That is itself; else the nearest preset of its encoder, with a factor for each step; else all there are.
+        """
         if (encoder, preset) in self._presets:
-            return [self._presets[encoder, preset]]
-        return [each for each in self.table.presets if each.encoder == encoder] or self.table.presets
+            return [self._presets[encoder, preset]], 1.0
+        if encoder not in ENCODERS or preset not in ENCODERS[encoder].presets:
+            return self.table.presets, 1.0
+        order = ENCODERS[encoder].presets
+        known = [each for each in self.table.presets if each.encoder == encoder and each.preset in order]
+        if not known:
+            return self.table.presets, 1.0
+        steps = {each.preset: order.index(preset) - order.index(each.preset) for each in known}
+        nearest = min(known, key=lambda each: abs(steps[each.preset]))
+        return [nearest], _PRESET_STEP ** steps[nearest.preset]
 
     def _refine(self, finished: pl.DataFrame) -> None:
         """Compare what finished cells took with what was expected, first by preset and then by source."""
@@ -223,15 +244,19 @@ class CostModel:
         if not rows.height:
             return
         rows = rows.with_columns(pixels=pl.col("width") * pl.col("height") * pl.col("frames") / PIXELS)
-        expected, taken = [], []
+        expected, taken, scores = [], [], []
         for encoder, preset, quality, pixels, encode, decode in rows.select(
             "encoder", "preset", "quality", "pixels", "encode_cpu_s", "decode_cpu_s"
         ).iter_rows():
             cost = self._tabled(encoder, preset, quality, pixels)
             expected.append(cost.encode + cost.decode)
             taken.append(encode + decode)
+            scores.append(cost.score)
         rows = rows.with_columns(
-            label=pl.format("{} {}", "encoder", "preset"), expected=pl.Series(expected), taken=pl.Series(taken)
+            label=pl.format("{} {}", "encoder", "preset"),
+            expected=pl.Series(expected),
+            taken=pl.Series(taken),
+            scoring=pl.Series(scores),
         )
         known = [(encoder, preset) in self._presets for encoder, preset in rows.select("encoder", "preset").iter_rows()]
         base = rows.filter(pl.Series(known, dtype=pl.Boolean))
@@ -247,7 +272,7 @@ class CostModel:
         sets = " ".join(each.name for each in self._scoring.feature_sets)
         scored = rows.filter((pl.col("teacher") == self._scoring.teacher) & (pl.col("feature_sets") == sets))
         if scored.height:
-            self._of_score = _ratio(scored["score_cpu_s"], scored["pixels"] * self._score, prior=0.0)
+            self._of_score = _ratio(scored["score_cpu_s"], scored["scoring"], prior=0.0)
             self.scoring_is_measured = True
         else:
             self._of_score = self._of_all
