@@ -115,6 +115,35 @@ class Vocabulary:
         # map and fromiter keep the pass over a million names out of the interpreter's loop
         return rows[np.fromiter(map(row_of.__getitem__, listed), dtype=np.intp, count=len(listed))]
 
+    def unheld(
+        self, names: Sequence[str] | NDArray[np.str_], trained: Collection[str] | None = None
+    ) -> tuple[tuple[tuple[str, str], ...], NDArray[np.bool_]]:
+        """Return each name that is served as unknown with the reason, and a mask of their rows.
+
+        Parameters
+        ----------
+        names
+            N encoder names; the plain word ``unknown`` asks for what it says, and is no reason for a warning.
+        trained
+            As in :meth:`one_hot`.
+
+        Returns
+        -------
+        pairs of a name and ``was not trained with`` or ``does not hold``, and a bool array [N]
+        """
+        listed: Sequence[str] = names.tolist() if isinstance(names, np.ndarray) else names
+        allowed = self._trained_slots(trained)
+        found = [
+            (name, "does not hold" if self.index(name) is None else "was not trained with")
+            for name in dict.fromkeys(listed)
+            if name != UNKNOWN and self._trained_index(name, allowed) is None
+        ]
+        if not found:
+            return (), np.zeros(len(listed), dtype=np.bool_)
+        served_as_unknown = {name for name, _ in found}
+        mask = np.fromiter((name in served_as_unknown for name in listed), dtype=np.bool_, count=len(listed))
+        return tuple(found), mask
+
     def _trained_slots(self, trained: Collection[str] | None) -> frozenset[int]:
         if trained is None:
             return frozenset(range(len(self.slots)))

@@ -97,7 +97,7 @@ def build_design(
     if len(codec.encoders) != rows:
         raise RequestError(f"{len(codec.encoders)} encoder names were given for {rows} rows; give one for each")
     block = codec_block(
-        vocabulary, codec.encoders, _spread(codec.preset_norm, rows), _spread(codec.crf_norm, rows), trained
+        vocabulary, codec.encoders, spread(codec.preset_norm, rows), spread(codec.crf_norm, rows), trained
     )
     return Design(chosen, block)
 
@@ -124,6 +124,7 @@ def select_features(
     return chosen
 
 
-def _spread(values: ArrayLike, rows: int) -> NDArray[np.float64]:
+def spread(values: ArrayLike, rows: int) -> NDArray[np.float64]:
+    """Return one value for each of ``rows``, where one for all may be given."""
     array = np.asarray(values, dtype=np.float64)
     return np.full(rows, array) if array.ndim == 0 else array

@@ -12,10 +12,11 @@ from vmafcast.common.errors import DataError, IntegrityError, RequestError
 from vmafcast.common.files import sha256_bytes
 from vmafcast.encoders.vocabulary import Vocabulary
 from vmafcast.models.design import SETTINGS, CodecFacts, build_design
+from vmafcast.models.normalisers import Normalisers
 from vmafcast.models.sidecar import read_sidecar, sidecar_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 _ROUNDING = 1e-6
 """How far beyond the training range, as a share of it, is still rounding and no extrapolation."""
+
+BATCH_ROWS = 1024
+"""How many rows go through a graph at once: what 64 hidden units take of them stays in a core's cache. Measured by
+``python -m benchmarks.prediction``."""
 
 _ONLY_FATAL = 4
 """onnxruntime's log level: what goes wrong is raised, and need not be printed as well."""
@@ -68,6 +73,36 @@ class FrameModel:
         self.sidecar = sidecar
         version = sidecar.encoder_vocab_version or 0
         self._vocabulary = Vocabulary(f"v{version}", version, sidecar.encoder_vocab) if sidecar.codec_aware else None
+
+    @property
+    def id(self) -> str:
+        """The identity that its sidecar gives it."""
+        return self.sidecar.id
+
+    @property
+    def feature_order(self) -> tuple[str, ...]:
+        """The features that it takes, in its order."""
+        return self.sidecar.feature_order
+
+    @property
+    def codec_aware(self) -> bool:
+        """Whether it takes the encoder and its settings."""
+        return self.sidecar.codec_aware
+
+    @property
+    def teacher(self) -> str:
+        """Whose scores it predicts."""
+        return self.sidecar.teacher
+
+    def norms(self, encoder: str, preset: str | None, quality: float) -> tuple[float, float]:
+        """Return ``preset_norm`` and ``crf_norm`` of an encode: its places on the encoder's own scales.
+
+        Raises
+        ------
+        RequestError
+            No such encoder, preset or quality.
+        """
+        return Normalisers().norms(encoder, preset, quality)
 
     @classmethod
     def load(cls, onnx_path: Path, sidecar: Sidecar | None = None, *, threads: int = 1) -> Self:
@@ -163,20 +198,16 @@ class FrameModel:
             feed[side.input_names[1]] = design.block
         settings = design.block[:, -len(SETTINGS) :] if codec is not None else None
         warnings += self._extrapolates(design.features, settings, outside)
-        scores, *others = (np.asarray(each, dtype=np.float32) for each in self._session.run(side.output_names, feed))
+        scores, *others = run_in_batches(self._session, side.output_names, feed)
         return Prediction(scores, tuple(warnings), outside, others[0] if others else None)
 
     def _unknown_encoders(self, codec: CodecFacts | None, outside: NDArray[np.bool_]) -> list[str]:
         """Return what to say of encoders that the model was not trained with, and add their rows to ``outside``."""
         if codec is None or self._vocabulary is None:
             return []
-        warnings = []
-        for name in dict.fromkeys(str(name) for name in codec.encoders):
-            if not self._vocabulary.holds(name, self.sidecar.trained_slots):
-                why = "was not trained with" if self._vocabulary.holds(name) else "does not hold"
-                warnings.append(f"{self.sidecar.id} {why} the encoder {name}; it is scored as an unknown encoder")
-                outside |= np.asarray(codec.encoders, dtype=np.str_) == name
-        return warnings
+        unknown, where = self._vocabulary.unheld(codec.encoders, self.sidecar.trained_slots)
+        outside |= where
+        return [f"{self.id} {why} the encoder {name}; it is scored as an unknown encoder" for name, why in unknown]
 
     def _extrapolates(
         self, features: NDArray[np.float32], settings: NDArray[np.float32] | None, outside: NDArray[np.bool_]
@@ -206,6 +237,28 @@ class FrameModel:
         return [f"{side.id} was not trained on such values and extrapolates: {', '.join(beyond)}"]
 
 
+def run_in_batches(
+    session: onnxruntime.InferenceSession, outputs: Sequence[str], feed: Mapping[str, NDArray[np.float32]]
+) -> list[NDArray[np.float32]]:
+    """Return the outputs of a graph for N rows, which go through it in batches that stay in the cache.
+
+    Parameters
+    ----------
+    outputs
+        Their names; each has one row for each row of the inputs.
+    feed
+        The inputs by name, N rows each.
+    """
+    rows = len(next(iter(feed.values())))
+    parts: list[list[NDArray[np.float32]]] = [
+        session.run(outputs, {name: values[begin : begin + BATCH_ROWS] for name, values in feed.items()})
+        for begin in range(0, max(rows, 1), BATCH_ROWS)
+    ]
+    if len(parts) == 1:
+        return [np.asarray(each, dtype=np.float32) for each in parts[0]]
+    return [np.concatenate(each).astype(np.float32, copy=False) for each in zip(*parts, strict=True)]
+
+
 def open_session(data: bytes, shown_as: str, *, threads: int = 1) -> onnxruntime.InferenceSession:
     """Return a session over the bytes of a model.
 
@@ -222,12 +275,29 @@ def open_session(data: bytes, shown_as: str, *, threads: int = 1) -> onnxruntime
     DataError
         The bytes are no model that can be run as a single file.
     """
+    return _session(data, f"{shown_as} cannot be run as a single ONNX file", threads)
+
+
+def file_session(path: Path, shown_as: str, *, threads: int = 1) -> onnxruntime.InferenceSession:
+    """Return a session over the model at ``path``, whose weights may lie in files beside it.
+
+    The caller has verified all of these files and keeps others from changing them meanwhile.
+
+    Raises
+    ------
+    DataError
+        They are no model that can be run.
+    """
+    return _session(str(path), f"{shown_as} cannot be run with the weights beside it", threads)
+
+
+def _session(model: bytes | str, complaint: str, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ONLY_FATAL
     try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base but this one
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{shown_as} cannot be run as a single ONNX file ({reason}); export it again") from error
+        raise DataError(f"{complaint} ({reason}); export it again") from error

@@ -13,7 +13,7 @@ from vmafcast.common.documents import ForeignDocument
 from vmafcast.common.errors import DataError, IntegrityError, RequestError
 from vmafcast.common.files import sha256_bytes
 from vmafcast.models.sidecar import Sidecar
-from vmafcast.registry.external_data import external_locations, is_sibling
+from vmafcast.models.external_data import external_locations, is_sibling
 from vmafcast.registry.rows import Kind, Name, Sha256
 
 SIDECAR_NAME: Final = "model.json"

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from vmafcast.common.documents import ForeignDocument
 from vmafcast.common.errors import DataError
 from vmafcast.common.files import sha256_bytes
-from vmafcast.registry.external_data import external_locations, is_sibling
+from vmafcast.models.external_data import external_locations, is_sibling
 from vmafcast.registry.report import Problem, VerifyReport
 
 _REGISTRY_NAME: Final = "registry.json"

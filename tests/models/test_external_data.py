@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from vmafcast.common.errors import DataError
-from vmafcast.registry.external_data import external_locations, is_sibling
+from vmafcast.models.external_data import external_locations, is_sibling
 
 
 def outside_tensor(location):

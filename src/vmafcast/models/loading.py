@@ -1,0 +1,50 @@
+"""Loading a model from a file, whoever trained it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from vmafcast.common.errors import DataError, RequestError
+from vmafcast.models.foreign import ForeignModel
+from vmafcast.models.runtime import FrameModel
+from vmafcast.models.sidecar import sidecar_path
+
+AnyModel = FrameModel | ForeignModel
+
+
+def load_model(path: Path, *, hashes: Mapping[str, str] | None = None, threads: int = 1) -> AnyModel:
+    """Load the model at ``path``: one of ours, or one of the same shape that others trained.
+
+    Ours is known by what only our sidecars state, the ranges that it was trained on; it is then read strictly.
+
+    Parameters
+    ----------
+    path
+        ``<model>.onnx`` with its sidecar ``<model>.json`` beside it, or for a foreign model also the ``.json``.
+    hashes
+        SHA-256 of files beside the model, by name, that another document states. Foreign models only.
+    threads
+        How many threads one prediction may use.
+
+    Raises
+    ------
+    RequestError, IntegrityError, DataError
+        See :meth:`FrameModel.load` and :meth:`ForeignModel.load`.
+    """
+    place = sidecar_path(path)
+    try:
+        found = json.loads(place.read_bytes())
+    except OSError as error:
+        raise RequestError(
+            f"cannot read {place}: {error.strerror}; a model needs its sidecar beside it, under its own name with .json"
+        ) from error
+    except ValueError as error:
+        raise DataError(f"{place} is no JSON: {error}") from error
+    is_ours = isinstance(found, dict) and "schema_version" in found and "feature_min" in found
+    if is_ours and path.suffix == ".onnx":
+        return FrameModel.load(path, threads=threads)
+    if is_ours:
+        return FrameModel.load(path.with_name(str(found.get("onnx"))), threads=threads)
+    return ForeignModel.load(path, hashes=hashes, threads=threads)
