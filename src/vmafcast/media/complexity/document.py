@@ -1,0 +1,79 @@
+"""The document that a measurement of complexity leaves."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import model_validator
+
+from vmafcast.common.documents import Document
+from vmafcast.media.complexity.facts import FEATURES, NAMES
+
+REVISION = 1
+"""Raised whenever the same frames get other numbers: what an older revision left in a cache is not read."""
+
+
+class Complexity(Document):
+    """What a source is like, from a sample of its frames.
+
+    Attributes
+    ----------
+    revision
+        Of the measures.
+    source_sha256
+        Of the file's bytes.
+    width, height
+        The even size in pixels that is encoded and scored.
+    fps
+        Frames per second.
+    frames
+        How many frames the source holds.
+    bit_depth
+        Bits per sample of the source.
+    reduction
+        By how much pictures were reduced before they were measured; 1 for none.
+    sampled_runs
+        First and last frame index of each run of the sample, both included.
+    features
+        By name; units and meaning stand in :data:`FEATURES`.
+    cpu_seconds, wall_seconds
+        What sampling and measuring cost this process when it was done.
+    """
+
+    schema_version: Literal[1] = 1
+    revision: int = REVISION
+    source_sha256: str
+    width: int
+    height: int
+    fps: float
+    frames: int
+    bit_depth: int
+    reduction: int
+    sampled_runs: tuple[tuple[int, int], ...]
+    features: dict[str, float]
+    cpu_seconds: float
+    wall_seconds: float
+
+    @model_validator(mode="after")
+    def _whole(self) -> Complexity:
+        if tuple(self.features) != NAMES:
+            raise ValueError("the features are not those of this version, in their order")
+        return self
+
+    @property
+    def sampled_frames(self) -> int:
+        """How many frames were measured."""
+        return sum(last - first + 1 for first, last in self.sampled_runs)
+
+    def vector(self) -> NDArray[np.float64]:
+        """Return the features in the order of :data:`FEATURES`, in their units."""
+        return np.array([self.features[name] for name in NAMES], dtype=np.float64)
+
+    def scaled(self) -> NDArray[np.float64]:
+        """Return the features as a model does well to see them: natural logarithms where a feature spans decades."""
+        return np.array([
+            np.log(self.features[each.name] + each.floor) if each.scale == "log" else self.features[each.name]
+            for each in FEATURES
+        ])  # fmt: skip

@@ -1,0 +1,178 @@
+"""From a sample to numbers: which measure is taken of which frame, and how frames become one number."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vmafcast.media.complexity import motion, spatial, transform
+from vmafcast.media.complexity.document import Complexity
+from vmafcast.media.complexity.facts import NAMES, STEPS
+from vmafcast.media.complexity.sample import DEFAULT_PLAN, Plane, Sample, SamplePlan, sampled
+from vmafcast.media.complexity.spatial import Picture
+from vmafcast.media.source import Source
+
+LARGEST_PIXELS = 2_400_000
+"""Pictures with more luma samples are halved on both sides, by averaging 2x2, until they have no more."""
+
+SPATIAL_EVERY = 4
+TEMPORAL_EVERY = 4
+_FLAT_BELOW = 4.0
+_CUT_RESIDUAL = 0.5  # of the picture's own contrast: motion compensation finds nothing to predict from
+_CUT_LEAST = 8.0  # code values: below that, noise on a flat picture is no cut
+
+
+def measure_complexity(
+    source: Source,
+    *,
+    plan: SamplePlan = DEFAULT_PLAN,
+    sample: Sample | None = None,
+    workdir: Path | None = None,
+) -> Complexity:
+    """Measure what ``source`` is like.
+
+    Parameters
+    ----------
+    source
+        As probed.
+    plan
+        Which frames stand for it.
+    sample
+        Those frames, where they have been had already; ``plan`` is then not looked at.
+    workdir
+        The folder to make a private working folder in; the system's temporary folder when None.
+
+    Returns
+    -------
+    Complexity
+        The same for the same frames, whatever contained them.
+
+    Raises
+    ------
+    MediaError
+        The sample cannot be decoded.
+    OutputError
+        The sample cannot be written.
+    """
+    cpu, wall = time.process_time(), time.perf_counter()
+    with ExitStack() as stack:
+        if sample is None:
+            sample = stack.enter_context(sampled(source, plan, workdir=workdir))
+        reduction = _reduction(source.even_width * source.even_height)
+        features = _features(sample, reduction)
+    return Complexity(
+        source_sha256=source.sha256,
+        width=source.even_width, height=source.even_height, fps=float(source.fps),
+        frames=source.frames, bit_depth=source.bit_depth, reduction=reduction,
+        sampled_runs=tuple((run[0], run[-1]) for run in sample.runs),
+        features=features,
+        cpu_seconds=time.process_time() - cpu, wall_seconds=time.perf_counter() - wall,
+    )  # fmt: skip
+
+
+def _reduction(pixels: int) -> int:
+    reduction = 1
+    while pixels > LARGEST_PIXELS * reduction**2:
+        reduction *= 2
+    return reduction
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    luma: Picture
+    pyramid: list[Picture]
+    texture: Picture
+
+
+def _features(sample: Sample, reduction: int) -> dict[str, float]:
+    """Measure the frames one after the other and pool what was found."""
+    found: dict[str, list[float]] = defaultdict(list)
+    before: _Frame | None = None
+    number, of_run = 0, -1
+    for run, planes in sample.planes():
+        if run != of_run:
+            number, of_run, before = 0, run, None
+        is_spatial, closes, opens = (
+            number % SPATIAL_EVERY == 0,
+            number % TEMPORAL_EVERY == 1,
+            number % TEMPORAL_EVERY == 0,
+        )
+        luma = None
+        if is_spatial or closes or opens:
+            luma = _picture(planes[0], sample.depth, reduction)
+        if luma is not None and is_spatial:
+            chroma = tuple(_picture(plane, sample.depth, reduction) for plane in planes[1:])
+            _measure_frame(found, luma, chroma)
+        if luma is not None and (opens or closes):
+            texture = transform.texture_energy(spatial.padded(luma, transform.ENERGY_BLOCK))
+            now = _Frame(luma, motion.pyramid(luma), texture)
+            if is_spatial:
+                found["dct_energy"].append(float(texture.mean(dtype=np.float64)))
+            if closes and before is not None:
+                _measure_pair(found, now, before, sample.source.even_width / reduction)
+            before = now
+        number += 1
+    pooled = {name: float(np.mean(values)) for name, values in found.items()}
+    pooled["ti_max"] = max(found["ti"], default=0.0)
+    return {name: float(f"{pooled.get(name, 0.0):.7g}") for name in NAMES}
+
+
+def _picture(plane: Plane, depth: int, reduction: int) -> Picture:
+    """Return a plane in 8-bit code values, reduced."""
+    picture = plane.astype(np.float32)
+    if depth != 8:
+        picture *= np.float32(2.0 ** (8 - depth))
+    while reduction > 1:
+        picture = spatial.halved(spatial.padded(picture, 2))
+        reduction //= 2
+    return picture
+
+
+def _measure_frame(found: dict[str, list[float]], luma: Picture, chroma: tuple[Picture, ...]) -> None:
+    blocks = transform.survey_dct(spatial.padded(luma, transform.SURVEY_BLOCK))
+    energies = transform.band_energies(blocks)
+    values = {
+        "luma_mean": luma.mean(dtype=np.float64),
+        "luma_std": luma.std(dtype=np.float64),
+        "dark_share": (blocks[:, :, 0] < spatial.DARK_BELOW * transform.SURVEY_BLOCK).mean(),
+        "si": spatial.spatial_information(luma),
+        "noise": spatial.noise_deviation(luma),
+        "chroma_std": spatial.chroma_deviation(chroma),
+        "chroma_activity": spatial.chroma_activity(chroma),
+        "flat_share": (energies.sum(axis=1) < _FLAT_BELOW).mean(),
+    }
+    values |= zip(("energy_low", "energy_mid", "energy_high"), energies.mean(axis=0, dtype=np.float64), strict=True)
+    bits = transform.estimated_bits(transform.intra_blocks(blocks))
+    values |= zip((f"bits_intra_{step}" for step in STEPS), bits, strict=True)
+    values |= zip((f"kept_{step}" for step in STEPS), transform.kept_information(energies), strict=True)
+    for name, value in values.items():
+        found[name].append(float(value))
+
+
+def _measure_pair(found: dict[str, list[float]], now: _Frame, before: _Frame, width: float) -> None:
+    moved = motion.estimate(now.pyramid, before.pyramid)
+    residual = float(np.abs(moved.residual).mean(dtype=np.float64))
+    contrast = float(now.luma.std(dtype=np.float64))
+    is_cut = residual > max(_CUT_LEAST, _CUT_RESIDUAL * contrast)
+    vectors = moved.vectors.reshape(-1, 2) * (100 / width)
+    spread = vectors - vectors.mean(axis=0)
+    values = {
+        "ti": (now.luma - before.luma).std(dtype=np.float64),
+        "dct_gradient": np.abs(now.texture - before.texture).mean(dtype=np.float64),
+        "frame_difference": moved.difference,
+        "mc_residual": residual,
+        "mc_gain": 1 - residual / moved.difference if moved.difference > 0 else 0.0,
+        "motion": np.hypot(*vectors.T).mean(),
+        "motion_spread": np.sqrt((spread**2).sum(axis=1).mean()),
+        "static_share": moved.static_share,
+        "cut_share": float(is_cut),
+    }
+    bits = transform.estimated_bits(transform.survey_dct(moved.residual.reshape(-1, motion.BLOCK)))
+    values |= zip((f"bits_inter_{step}" for step in STEPS), bits, strict=True)
+    for name, value in values.items():
+        found[name].append(float(value))
