@@ -2,8 +2,7 @@
 
 Our models take the place on the encoder's own scales (:mod:`vmafcast.encoders.codec_block`). Others were trained with
 the bare quality value divided by 63, with its place between the lowest and the highest of their corpus, or with a
-preset that was 0.5 whatever it was. What a model was trained with decides; a norm of another kind is a wrong input like any
-other.
+preset that was 0.5 whatever it was. What a model was trained with decides; another norm is a wrong input.
 """
 
 from __future__ import annotations

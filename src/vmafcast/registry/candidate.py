@@ -12,8 +12,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 from vmafcast.common.documents import ForeignDocument
 from vmafcast.common.errors import DataError, IntegrityError, RequestError
 from vmafcast.common.files import sha256_bytes
-from vmafcast.models.sidecar import Sidecar
 from vmafcast.models.external_data import external_locations, is_sibling
+from vmafcast.models.sidecar import Sidecar
 from vmafcast.registry.rows import Kind, Name, Sha256
 
 SIDECAR_NAME: Final = "model.json"

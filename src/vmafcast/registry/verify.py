@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from vmafcast.common.errors import DataError, IntegrityError, RequestError
 from vmafcast.common.files import sha256_bytes
 from vmafcast.evaluation.verdict import Verdict
-from vmafcast.registry.candidate import content_id
 from vmafcast.models.external_data import external_locations
+from vmafcast.registry.candidate import content_id
 from vmafcast.registry.foreign import verify_foreign
 from vmafcast.registry.journal import EVENTS_NAME, Journal, scan_journal
 from vmafcast.registry.lock import LOCK_NAME, shared
