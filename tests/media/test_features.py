@@ -2,24 +2,20 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
 
-from vmafcast.common.errors import MediaError, RequestError
+from vmafcast.common.errors import MediaError
 from vmafcast.media.features import (
     CANONICAL6,
+    CIEDE_CEILING,
     FEATURE_SETS,
+    FULL,
     LITE,
-    TEACHERS,
     XPSNR_CEILING_DB,
-    check_teacher,
     columns_of,
     read_filter_stats,
     read_libvmaf_log,
 )
-from vmafcast.media.graph import Scoring
-from vmafcast.media.measure import score_pair
-from vmafcast.media.source import probe
 
 
 def log(path, *frames):
@@ -31,7 +27,19 @@ def test_the_order_of_the_canonical_six_is_frozen():
     """Models are trained on columns by position."""
     assert CANONICAL6.columns == ("adm2", "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2")
     assert LITE.columns == ("psnr_y", "psnr_cb", "psnr_cr", "ssim", "xpsnr_y", "xpsnr_u", "xpsnr_v", "motion2")
-    assert dict(FEATURE_SETS) == {"canonical6": CANONICAL6, "lite": LITE}
+    assert FULL.columns[:6] == CANONICAL6.columns
+    assert FULL.columns[6:] == (
+        "aim", "adm3", "adm_scale0", "adm_scale1", "adm_scale2", "adm_scale3", "motion3", "motion_sad",
+        "psnr_y", "psnr_cb", "psnr_cr", "float_ssim", "float_ms_ssim", "ciede2000", "cambi",
+        "speed_chroma_u", "speed_chroma_v", "speed_chroma_uv", "speed_temporal",
+    )  # fmt: skip
+    assert dict(FEATURE_SETS) == {"canonical6": CANONICAL6, "lite": LITE, "full": FULL}
+
+
+def test_full_has_thirty_columns_with_the_keys_of_a_frame_and_its_score():
+    from vmafcast.corpus.tables import FRAME_SCHEMA
+
+    assert len({*FRAME_SCHEMA, *FULL.columns, "vmaf"}) == len(FRAME_SCHEMA) + len(FULL.columns) + 1 == 30
 
 
 def test_columns_of_several_sets_come_once_each():
@@ -65,6 +73,13 @@ def test_a_feature_that_is_no_number_is_an_error(tmp_path, value):
     path = log(tmp_path / "a.json", (0, {"integer_adm2": value, "vmaf": 80.0}))
     with pytest.raises(MediaError, match="adm2"):
         read_libvmaf_log(path, ("adm2",))
+
+
+def test_an_infinite_ciede_is_logged_as_null_and_becomes_the_ceiling(tmp_path):
+    path = log(tmp_path / "a.json", *((n, {"ciede2000": v, "vmaf": 1.0}) for n, v in enumerate([35.5, None, 120.0])))
+    assert read_libvmaf_log(path, ("ciede2000",))["ciede2000"].tolist() == [35.5, CIEDE_CEILING, CIEDE_CEILING]
+    with pytest.raises(MediaError, match="ciede2000"):
+        read_libvmaf_log(log(tmp_path / "b.json", (0, {"vmaf": 1.0})), ("ciede2000",))
 
 
 def test_frames_are_put_in_order(tmp_path):
@@ -108,23 +123,3 @@ def test_an_infinite_xpsnr_becomes_the_ceiling_and_the_summary_is_no_frame(tmp_p
 def test_statistics_that_are_not_there(tmp_path):
     with pytest.raises(MediaError, match="ssim filter left no statistics"):
         read_filter_stats(tmp_path / "absent", "ssim")
-
-
-def test_teachers():
-    for name in TEACHERS:
-        assert check_teacher(name) == name
-    with pytest.raises(RequestError, match=r"'vmaf_v9'; known are vmaf_v0\.6\.1"):
-        check_teacher("vmaf_v9")
-
-
-@pytest.mark.parametrize("teacher", TEACHERS)
-def test_the_features_are_the_same_whoever_teaches(ffmpeg, make_clip, run_tool, tmp_path, teacher):
-    """A neg teacher computes variants of ADM and VIF for itself; the canonical ones are still measured."""
-    source = probe(make_clip(frames=4))
-    run_tool("-i", source.path, "-c:v", "libx264", "-crf", 35, tmp_path / "a.mkv")
-    distorted = probe(tmp_path / "a.mkv")
-    plain = score_pair(ffmpeg, source, distorted, Scoring(TEACHERS[0], (CANONICAL6, LITE)))
-    scores = score_pair(ffmpeg, source, distorted, Scoring(teacher, (CANONICAL6, LITE)))
-    for name in columns_of((CANONICAL6, LITE)):
-        np.testing.assert_array_equal(scores.columns[name], plain.columns[name], err_msg=name)
-    assert (teacher == TEACHERS[0]) == (scores.vmaf.tolist() == plain.vmaf.tolist())

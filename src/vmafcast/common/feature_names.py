@@ -10,3 +10,15 @@ CANONICAL6: tuple[str, ...] = ("adm2", "vif_scale0", "vif_scale1", "vif_scale2",
 
 LITE: tuple[str, ...] = ("psnr_y", "psnr_cb", "psnr_cr", "ssim", "xpsnr_y", "xpsnr_u", "xpsnr_v", "motion2")
 """Measurements that cost almost nothing beside VMAF: PSNR, SSIM and XPSNR, and the motion of the source."""
+
+FULL: tuple[str, ...] = (
+    *CANONICAL6,
+    "aim", "adm3", "adm_scale0", "adm_scale1", "adm_scale2", "adm_scale3", "motion3", "motion_sad",
+    "psnr_y", "psnr_cb", "psnr_cr", "float_ssim", "float_ms_ssim", "ciede2000", "cambi",
+    "speed_chroma_u", "speed_chroma_v", "speed_chroma_uv", "speed_temporal",
+)  # fmt: skip
+"""All that libvmaf logs of VMAF v0.6.1, and its other extractors: with the keys of a frame (cell, frame, bytes, type)
+and the teacher's score these are 30 columns."""
+
+ACTIVITY: tuple[str, ...] = ("activity_scale0", "activity_scale1", "activity_scale2", "activity_scale3")
+"""The mean gradient of the source at four scales: what there is to be seen in a frame, and so to be lost."""

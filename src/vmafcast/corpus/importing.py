@@ -16,7 +16,8 @@ from vmafcast.corpus.foreign import SourceGroups
 from vmafcast.corpus.intake import Counts, Intake
 from vmafcast.corpus.jsonl import JsonLines, TornLine
 from vmafcast.corpus.staging import new_folder
-from vmafcast.media.features import CANONICAL6, DEFAULT_TEACHER
+from vmafcast.media.features import CANONICAL6
+from vmafcast.media.teachers import DEFAULT_TEACHER
 
 _PARQUET_MAGIC = b"PAR1"
 _SPILL = "spill"

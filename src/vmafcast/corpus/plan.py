@@ -11,7 +11,7 @@ from types import MappingProxyType
 from vmafcast.encoders.encoder import Encoder
 from vmafcast.media.availability import Availability
 from vmafcast.media.ffmpeg import Ffmpeg
-from vmafcast.media.graph import XPSNR, XPSNR_REVISION, EncodeSettings, Scoring
+from vmafcast.media.graph import DEINTERLACER, XPSNR, XPSNR_REVISION, EncodeSettings, Scoring
 from vmafcast.media.source import Source
 
 SWEEP_LENGTH = 7
@@ -109,7 +109,7 @@ def cell_identity(
     """Return the hash of everything that decides a cell's numbers: 16 hexadecimal digits.
 
     It covers the source's content, the encoder with its build, preset, quality, thread count and extra arguments, the
-    ffmpeg build, the teacher and the feature sets. It does not cover where files are, or when it was run.
+    ffmpeg build, the teachers, the feature sets and the de-interlacer. It does not cover where files are or when it ran.
     """
     facts: dict[str, object] = {
         "source": source.sha256,
@@ -122,6 +122,10 @@ def cell_identity(
     }
     if XPSNR in scoring.filters:
         facts[XPSNR] = XPSNR_REVISION
+    if scoring.further_teachers:  # what is not used leaves the identity as it was before it existed
+        facts["further_teachers"] = sorted(scoring.further_teachers)
+    if source.deinterlace:
+        facts["deinterlace"] = DEINTERLACER
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 

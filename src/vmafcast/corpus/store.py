@@ -191,7 +191,7 @@ def _frame_rows(cell: Cell, encode: ScoredEncode) -> pl.DataFrame:
             "type": pl.Series(encode.packets.types, dtype=pl.String),
             **encode.scores.columns,
         }
-    )
+    ).fill_nan(None)  # what could not be measured is missing, and no number
 
 
 def _encode_row(
@@ -225,6 +225,7 @@ def _encode_row(
         "decode_cpu_s": encode.cpu.decode,
         "score_cpu_s": encode.cpu.score,
         "teacher": scoring.teacher,
+        **{name: float(encode.scores.columns[name].mean()) for name in scoring.further_teachers},
         "feature_sets": " ".join(each.name for each in scoring.feature_sets),
         "ffmpeg_version": ffmpeg.version,
         "ffmpeg_build": ffmpeg.build,

@@ -10,6 +10,7 @@ import polars as pl
 
 from vmafcast.common.errors import OutputError
 from vmafcast.common.files import atomic_path, sha256_bytes
+from vmafcast.media.teachers import TEACHERS
 
 FRAME_SCHEMA: Mapping[str, type[pl.DataType]] = MappingProxyType({
     "cell": pl.String,
@@ -69,7 +70,7 @@ ROW_GROUP = 1 << 16
 
 def feature_columns(names: Iterable[str]) -> tuple[str, ...]:
     """Return those of the column names of ``frames`` that are features, in their order."""
-    return tuple(name for name in names if name not in FRAME_SCHEMA and name != "vmaf")
+    return tuple(name for name in names if name not in FRAME_SCHEMA and name != "vmaf" and name not in TEACHERS)
 
 
 def table_key(cells: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Feature sets and teachers: what is measured of a frame, what ffmpeg must be asked for, where its answer stands.
+"""Feature sets: what is measured of a frame, what ffmpeg must be asked for, where its answer stands.
 
 libvmaf's log calls a feature by its extractor (``integer_adm2``), the corpus by its plain name (``adm2``);
 the translation is made here and nowhere else, and a feature that is missing from a log is an error, never a zero.
@@ -18,17 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmafcast.common import feature_names
-from vmafcast.common.errors import MediaError, RequestError
+from vmafcast.common.errors import MediaError
 
 Column = NDArray[np.float64]
-
-DEFAULT_TEACHER = "vmaf_v0.6.1"
-TEACHERS: tuple[str, ...] = (DEFAULT_TEACHER, "vmaf_v0.6.1neg", "vmaf_4k_v0.6.1", "vmaf_4k_v0.6.1neg")
-"""The metric models that can be predicted; each is built into libvmaf."""
 
 XPSNR_CEILING_DB = 100.0
 """Stands for the infinite XPSNR of two equal planes. 8-bit content that differs in one sample of a 4K plane has 117 dB,
 ordinary transparent encodes have 50 to 60."""
+
+CIEDE_CEILING = 100.0
+"""Stands for the infinite ciede2000 of two equal pictures (libvmaf logs 45 less 20 times the decimal logarithm of the
+mean difference, and nothing at all for a difference of zero). Transparent encodes have about 50."""
 
 _LIBVMAF_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "adm2": ("integer_adm2", "adm2"),
@@ -37,10 +37,25 @@ _LIBVMAF_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "vif_scale2": ("integer_vif_scale2", "vif_scale2"),
     "vif_scale3": ("integer_vif_scale3", "vif_scale3"),
     "motion2": ("integer_motion2", "motion2"),
+    "aim": ("integer_aim", "aim"),
+    "adm3": ("integer_adm3", "adm3"),
+    "adm_scale0": ("integer_adm_scale0", "adm_scale0"),
+    "adm_scale1": ("integer_adm_scale1", "adm_scale1"),
+    "adm_scale2": ("integer_adm_scale2", "adm_scale2"),
+    "adm_scale3": ("integer_adm_scale3", "adm_scale3"),
+    "motion3": ("integer_motion3", "motion3"),
+    "motion_sad": ("VMAF_integer_feature_motion_sad_score",),
+    "float_ssim": ("float_ssim",),
+    "float_ms_ssim": ("float_ms_ssim",),
+    "ciede2000": ("ciede2000",),
+    "cambi": ("cambi",),
+    "speed_chroma_u": ("speed_chroma_u",),
+    "speed_chroma_v": ("speed_chroma_v",),
+    "speed_chroma_uv": ("speed_chroma_uv",),
+    "speed_temporal": ("speed_temporal",),
     "psnr_y": ("psnr_y",),
     "psnr_cb": ("psnr_cb",),
     "psnr_cr": ("psnr_cr",),
-    "vmaf": ("vmaf",),
 })  # fmt: skip
 
 
@@ -54,18 +69,23 @@ class FeatureSet:
         As the command line takes it.
     columns
         The features in their order. ``psnr_*`` and ``xpsnr_*`` are in dB (libvmaf caps PSNR at 60 for 8 bit and at
-        72 for 10 bit), ``ssim`` is that of luma in [-1, 1], the rest are libvmaf's, unitless.
+        72 for 10 bit), ``ssim`` is that of luma in [-1, 1], ``ciede2000`` is cut at :data:`CIEDE_CEILING`, the rest are
+        libvmaf's, unitless.
     extractors
         What libvmaf must be asked for. What the teacher needs anyway is not computed twice; but a ``neg`` teacher
         needs variants of its own, and without being asked libvmaf then logs no others.
     filters
         The ffmpeg filters that measure what libvmaf does not.
+    smallest_side, smallest_long_side
+        Shorter and longer side in pixels that a picture must have, or libvmaf refuses it.
     """
 
     name: str
     columns: tuple[str, ...]
     extractors: tuple[str, ...]
     filters: tuple[str, ...]
+    smallest_side: int = 16
+    smallest_long_side: int = 16
 
 
 CANONICAL6 = FeatureSet(
@@ -84,7 +104,26 @@ LITE = FeatureSet(
 )
 """Features that cost almost nothing; ``motion2`` is the source's own, since libvmaf takes it from the reference."""
 
-FEATURE_SETS: Mapping[str, FeatureSet] = MappingProxyType({each.name: each for each in (CANONICAL6, LITE)})
+FULL = FeatureSet(
+    name="full",
+    columns=feature_names.FULL,
+    extractors=(
+        "adm", "vif", "motion", "psnr", "float_ssim", "float_ms_ssim", "ciede", "cambi", "speed_chroma",
+        "speed_temporal",
+    ),
+    filters=(),
+    smallest_side=176,  # five scales of MS-SSIM with a window of 11
+    smallest_long_side=216,  # CAMBI
+)  # fmt: skip
+"""All that libvmaf logs with the default teacher, and what it can measure besides at the default options."""
+
+FEATURE_SETS: Mapping[str, FeatureSet] = MappingProxyType({each.name: each for each in (CANONICAL6, LITE, FULL)})
+
+SPEED_CHROMA_SIDE = 320
+"""Shorter side in pixels from which SpEED can be measured of chroma. Below, libvmaf finds its covariance singular and
+logs 0, which is no measurement: those columns are then NaN, and null in a corpus."""
+
+_SPEED_CHROMA = ("speed_chroma_u", "speed_chroma_v", "speed_chroma_uv")
 
 
 def columns_of(sets: tuple[FeatureSet, ...]) -> tuple[str, ...]:
@@ -92,15 +131,13 @@ def columns_of(sets: tuple[FeatureSet, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(column for each in sets for column in each.columns))
 
 
-def check_teacher(name: str) -> str:
-    """Return ``name`` if it is a known teacher, else raise RequestError."""
-    if name not in TEACHERS:
-        raise RequestError(f"unknown teacher {name!r}; known are {', '.join(TEACHERS)}")
-    return name
+def unmeasurable(columns: tuple[str, ...], shorter_side: int) -> tuple[str, ...]:
+    """Return those of ``columns`` that a picture is too small for, with ``shorter_side`` in pixels."""
+    return tuple(name for name in columns if name in _SPEED_CHROMA and shorter_side < SPEED_CHROMA_SIDE)
 
 
-def read_libvmaf_log(path: Path, columns: tuple[str, ...]) -> dict[str, Column]:
-    """Read per-frame columns, and the teacher's score as ``vmaf``, from a JSON log of libvmaf.
+def read_libvmaf_log(path: Path, columns: tuple[str, ...], scores: tuple[str, ...] = ("vmaf",)) -> dict[str, Column]:
+    """Read per-frame columns and the scores of models from a JSON log of libvmaf.
 
     Parameters
     ----------
@@ -108,6 +145,8 @@ def read_libvmaf_log(path: Path, columns: tuple[str, ...]) -> dict[str, Column]:
         The log.
     columns
         Plain feature names; those that are not libvmaf's are passed over.
+    scores
+        The names under which libvmaf was asked to log its models.
 
     Returns
     -------
@@ -123,16 +162,23 @@ def read_libvmaf_log(path: Path, columns: tuple[str, ...]) -> dict[str, Column]:
         frames = sorted(json.loads(path.read_bytes())["frames"], key=lambda frame: frame["frameNum"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MediaError(f"libvmaf left no readable log in {path.name} ({error}); no frame was scored") from error
-    wanted = [name for name in (*columns, "vmaf") if name in _LIBVMAF_KEYS]
-    return {name: _column(frames, name) for name in dict.fromkeys(wanted)}
+    wanted = {name: _LIBVMAF_KEYS[name] for name in columns if name in _LIBVMAF_KEYS}
+    return {name: _column(frames, name, keys) for name, keys in (wanted | {name: (name,) for name in scores}).items()}
 
 
-def _column(frames: list[dict[str, dict[str, float]]], name: str) -> Column:
-    for key in _LIBVMAF_KEYS[name]:
+def _column(frames: list[dict[str, dict[str, float]]], name: str, keys: tuple[str, ...]) -> Column:
+    for key in keys:
         values = [frame["metrics"].get(key) for frame in frames]
+        if name == "ciede2000":
+            values = [_ciede(frame["metrics"][key]) if key in frame["metrics"] else None for frame in frames]
         if values and all(isinstance(value, float | int) and math.isfinite(value) for value in values):
             return np.array(values, dtype=np.float64)
     raise MediaError(f"libvmaf's log holds no {name} of every frame; this build of ffmpeg does not measure it")
+
+
+def _ciede(value: float | None) -> float:
+    """Return the value that stands for what was logged, null included."""
+    return CIEDE_CEILING if value is None else min(value, CIEDE_CEILING)
 
 
 def read_filter_stats(path: Path, filter_name: str) -> dict[str, Column]:

@@ -18,6 +18,7 @@ from vmafcast.media.source import DEMUXERS, PROTOCOLS, Source, input_url
 
 CONTAINER = "matroska"
 XPSNR = "xpsnr"
+DEINTERLACER = "bwdif"
 XPSNR_REVISION = 2
 """Raised when the same encode gets another XPSNR. Revision 1 took the distorted video for the reference, and measured
 deep pictures, whose padded rows ffmpeg reads wrongly; 2 measures what is deeper than 8 bits on 8-bit copies."""
@@ -63,11 +64,32 @@ class EncodeSettings:
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """What is measured: the teacher, the feature sets, and how many threads libvmaf may use per cell."""
+    """What is measured.
+
+    Attributes
+    ----------
+    teacher
+        The metric model whose score is called ``vmaf``.
+    feature_sets
+        What else is measured of each frame.
+    threads
+        How many threads libvmaf may use per cell; 0: none of its own.
+    further_teachers
+        Metric models that score in the same pass; each score goes by its teacher's name.
+    allow_hdr
+        Whether HDR pictures may be scored as if they were SDR.
+    """
 
     teacher: str
     feature_sets: tuple[FeatureSet, ...]
     threads: int = 0
+    further_teachers: tuple[str, ...] = ()
+    allow_hdr: bool = False
+
+    @property
+    def scores(self) -> dict[str, str]:
+        """The name of each score, ``vmaf`` first, with the teacher that gives it."""
+        return {"vmaf": self.teacher} | {name: name for name in self.further_teachers}
 
     @property
     def filters(self) -> tuple[str, ...]:
@@ -153,7 +175,14 @@ def score_only(reference: Source, distorted: Source, scoring: Scoring) -> list[s
         fit = f"scale={reference.even_width}:{reference.even_height}:flags=bicubic,"
     graph = f"[1:V:0]{_reference(reference)}[s0];"
     graph += _score(
-        reference, source_depth(distorted), scoring, 0, "0:V:0", "s0", before=fit, colour_range=_range(distorted)
+        reference,
+        source_depth(distorted),
+        scoring,
+        0,
+        "0:V:0",
+        "s0",
+        before=_progressive(distorted) + fit,
+        colour_range=_range(distorted),
     )
     return [
         *_input(distorted, rate_of=reference), *_input(reference), "-filter_complex_threads", "1",
@@ -174,9 +203,14 @@ def _timeline(source: Source) -> str:
 
 
 def _reference(source: Source) -> str:
-    """Return the filters that make decoded frames the reference: fresh timeline, even size, 4:2:0, its own range."""
+    """Return the filters that make decoded frames the reference: fresh timeline, whole pictures, even size, 4:2:0."""
     form = f"format=pix_fmts={pixel_format(source_depth(source))}{_range(source)}"
-    return f"{_timeline(source)},{_even(source)}{form}"
+    return f"{_timeline(source)},{_progressive(source)}{_even(source)}{form}"
+
+
+def _progressive(video: Source) -> str:
+    """Return what makes whole pictures of fields, one of each frame, so that the frames can be told by their index."""
+    return f"{DEINTERLACER}=mode=send_frame:deint=all," if video.deinterlace else ""
 
 
 def _even(source: Source) -> str:
@@ -242,5 +276,5 @@ def _score(
 def _libvmaf(scoring: Scoring, cell: int) -> str:
     extractors = dict.fromkeys(name for each in scoring.feature_sets for name in each.extractors)
     features = ":feature=" + "|".join(f"name={name}" for name in extractors) if extractors else ""
-    model = f"version={scoring.teacher}\\\\:name=vmaf"
-    return f"libvmaf=model={model}:n_threads={scoring.threads}:log_fmt=json:log_path=c{cell}.json{features}"
+    models = "|".join(f"version={teacher}\\\\:name={name}" for name, teacher in scoring.scores.items())
+    return f"libvmaf=model={models}:n_threads={scoring.threads}:log_fmt=json:log_path=c{cell}.json{features}"

@@ -18,10 +18,11 @@ from vmafcast.common.errors import MediaError
 from vmafcast.common.files import atomic_path
 from vmafcast.media import graph
 from vmafcast.media.cpu import CellCpu, attribute
-from vmafcast.media.features import Column, columns_of, read_filter_stats, read_libvmaf_log
+from vmafcast.media.features import Column, columns_of, read_filter_stats, read_libvmaf_log, unmeasurable
 from vmafcast.media.ffmpeg import Ffmpeg, supports_loopback
 from vmafcast.media.graph import EncodeSettings, Scoring
 from vmafcast.media.process import STALL_SECONDS, run_ffmpeg
+from vmafcast.media.scorable import refuse_unlike, refuse_unscorable, required_filters
 from vmafcast.media.source import Source, probe
 from vmafcast.media.workdir import private_workdir
 
@@ -33,7 +34,8 @@ class FrameScores:
     Attributes
     ----------
     columns
-        float64 arrays of shape [frames]: the feature sets' columns, and the teacher's score as ``vmaf``.
+        float64 arrays of shape [frames]: the feature sets' columns, the teacher's score as ``vmaf``, and the scores of
+        further teachers by their names. NaN throughout where the picture is too small for a feature to be measured.
     """
 
     columns: dict[str, Column]
@@ -45,7 +47,7 @@ class FrameScores:
 
     @property
     def vmaf(self) -> Column:
-        """The teacher's score of each frame, 0 to 100."""
+        """The teacher's score of each frame, in the teacher's range (0 to 100 for most)."""
         return self.columns["vmaf"]
 
 
@@ -140,7 +142,8 @@ def encode_and_score(
     OutputError
         A kept file or the working folder cannot be written.
     """
-    ffmpeg.require_filters("libvmaf", *scoring.filters)
+    ffmpeg.require_filters(*required_filters(scoring, source))
+    refuse_unscorable(source, scoring)
     for job in jobs:
         ffmpeg.require_encoder(job.encoder.name)
     doing = f"encoding {source.path.name} with {', '.join(job.label() for job in jobs)}"
@@ -165,7 +168,7 @@ def encode_and_score(
             ScoredEncode(
                 settings=job,
                 packets=_read_packets(folder / f"c{i}.packets", source.frames, job),
-                scores=_read_scores(folder, i, scoring, source.frames, doing),
+                scores=_read_scores(folder, i, scoring, source, doing),
                 cpu=cpu[i],
             )
             for i, job in enumerate(jobs)
@@ -187,26 +190,19 @@ def score_pair(
     Raises
     ------
     MediaError
-        The two do not have the same number of frames, or one is full range and the other is not.
+        The two do not have the same number of frames, one is full range or HDR and the other is not, they are HDR and
+        that was not allowed, or they are too small for what is asked.
     """
-    ffmpeg.require_filters("libvmaf", *scoring.filters)
-    if reference.frames != distorted.frames:
-        raise MediaError(
-            f"{distorted.path.name} has {distorted.frames} frames and its reference {reference.path.name} has "
-            f"{reference.frames}; frames are compared by index, so give two videos of the same frames"
-        )
-    if reference.full_range != distorted.full_range:
-        raise MediaError(
-            f"one of {reference.path.name} and {distorted.path.name} is full range and the other is not; "
-            "a score of such a pair would measure the range, so convert one of them first"
-        )
+    ffmpeg.require_filters(*required_filters(scoring, reference, distorted))
+    refuse_unscorable(reference, scoring)
+    refuse_unlike(reference, distorted)
     doing = f"scoring {distorted.path.name} against {reference.path.name}"
     with private_workdir(workdir) as folder:
         run_ffmpeg(
             ffmpeg, graph.score_only(reference, distorted, scoring), folder=folder, doing=doing,
             on_frame=on_frame, stall_seconds=stall_seconds,
         )  # fmt: skip
-        return _read_scores(folder, 0, scoring, reference.frames, doing)
+        return _read_scores(folder, 0, scoring, reference, doing)
 
 
 def _two_steps(
@@ -231,7 +227,7 @@ def _two_steps(
             ffmpeg, graph.score_only(source, distorted, scoring), folder=folder, doing=doing,
             stall_seconds=stall_seconds,
         )  # fmt: skip
-        scores = _read_scores(folder, 0, scoring, source.frames, doing)
+        scores = _read_scores(folder, 0, scoring, source, doing)
     encode_cpu = attribute(encoded.threads, 1)[0].encode
     return ScoredEncode(
         settings=job, packets=packets, scores=scores,
@@ -261,12 +257,14 @@ def _read_packets(path: Path, frames: int, job: EncodeSettings) -> Packets:
     )
 
 
-def _read_scores(folder: Path, cell: int, scoring: Scoring, frames: int, doing: str) -> FrameScores:
+def _read_scores(folder: Path, cell: int, scoring: Scoring, reference: Source, doing: str) -> FrameScores:
+    frames = reference.frames
     wanted = columns_of(scoring.feature_sets)
-    found = read_libvmaf_log(folder / f"c{cell}.json", wanted)
+    scores = tuple(scoring.scores)
+    found = read_libvmaf_log(folder / f"c{cell}.json", wanted, scores)
     for name in scoring.filters:
         found |= read_filter_stats(folder / f"c{cell}.{name}", name)
-    columns = {name: found[name] for name in (*wanted, "vmaf")}
+    columns = {name: found[name] for name in (*wanted, *scores)}
     short = {name: len(column) for name, column in columns.items() if len(column) != frames}
     if short:
         name, count = next(iter(short.items()))
@@ -274,4 +272,6 @@ def _read_scores(folder: Path, cell: int, scoring: Scoring, frames: int, doing: 
             f"{doing}: {count} of {frames} frames have a {name}; "
             "the video cannot be decoded to its end, so nothing was kept"
         )
+    for name in unmeasurable(wanted, min(reference.even_width, reference.even_height)):
+        columns[name] = np.full(frames, np.nan)
     return FrameScores(columns)

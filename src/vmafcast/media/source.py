@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,12 @@ DEMUXERS = (
     "h264,hevc,vvc,m4v,mpegvideo,rm,dv,wtv"
 )
 """The containers an input may be; playlists and device formats, which open further files, are not among them."""
+
+_HDR_TRANSFERS = {16: "pq", 18: "hlg"}  # transfer characteristics of ISO/IEC 23091-2: SMPTE ST 2084, ARIB STD-B67
+_FIRST_FRAMES = 12
+"""How many frames are decoded to find out whether they are interlaced: in a mixed stream the first may not be."""
+_FIELD_PROGRESSIVE = 1  # AV_FIELD_PROGRESSIVE; 0 is unknown, the others are orders of fields
+_NEVER_INTERLACED = frozenset({"av1", "libdav1d", "libaom-av1", "vp8", "vp9", "libvpx", "libvpx-vp9", "gif", "png"})
 
 _TRUNCATED_BELOW = 0.9  # of the duration that the header promises; headers round, and last frames have no duration
 
@@ -52,6 +59,10 @@ class Source:
         The decoder's name of the stream's codec, such as ``"h264"``.
     encoder_tag
         What the stream says it was made by (``"Lavc62 libx264"``), empty where it says nothing.
+    transfer
+        ``"pq"`` or ``"hlg"`` for HDR, ``"sdr"`` for any other transfer function or none stated.
+    deinterlace
+        The frames are interlaced, and de-interlacing was asked for: a frame of the fresh timeline is made of each.
     """
 
     path: Path
@@ -65,6 +76,13 @@ class Source:
     full_range: bool
     codec: str
     encoder_tag: str
+    transfer: str = "sdr"
+    deinterlace: bool = False
+
+    @property
+    def hdr(self) -> bool:
+        """Whether the pictures are HDR."""
+        return self.transfer != "sdr"
 
     @property
     def even_width(self) -> int:
@@ -87,17 +105,24 @@ def input_url(path: Path) -> str:
     return f"file:{path.absolute()}"
 
 
-def probe(path: Path) -> Source:
+def probe(path: Path, *, deinterlace: bool = False) -> Source:
     """Open the video at ``path`` and find out what it is.
 
-    Counts its frames by reading every packet (no decoding but of the first frame), and hashes its bytes.
+    Counts its frames by reading every packet (no decoding but of the first twelve frames), and hashes its bytes.
+
+    Parameters
+    ----------
+    path
+        The file.
+    deinterlace
+        Whether interlaced material is to be de-interlaced when it is worked on; else it is refused.
 
     Raises
     ------
     RequestError
         There is no such file.
     MediaError
-        It is no video, has no video stream, no frame, is cut short, or is interlaced.
+        It is no video, has no video stream, no frame, is cut short, or is interlaced without ``deinterlace``.
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
@@ -110,20 +135,27 @@ def probe(path: Path) -> Source:
     if missing is not None:
         raise MediaError(f"{path} is cut short: {missing}; fetch or make the file again")
     with open_video(path) as (container, stream):
-        return _describe(path, container, stream, read.frames)
+        source = _describe(path, container, stream, read.frames)
+    if source.deinterlace and not deinterlace:
+        raise MediaError(
+            f"{path} is interlaced, and fields that are scored as one picture give a wrong score; build with "
+            "--deinterlace, or de-interlace it first (ffmpeg's bwdif filter, say) and use the result"
+        )
+    return source
 
 
 def _describe(path: Path, container: InputContainer, stream: VideoStream, frames: int) -> Source:
+    """Return what a video is; ``deinterlace`` says whether its frames are interlaced."""
     import av
 
     try:
         first = next(container.decode(stream))
     except (av.FFmpegError, StopIteration) as error:
         raise MediaError(f"{path}: the first frame cannot be decoded ({error}); the file is damaged") from error
-    if first.interlaced_frame:
-        raise MediaError(
-            f"{path} is interlaced; de-interlace it first (ffmpeg's bwdif filter, say), then use the result"
-        )
+    interlaced = bool(first.interlaced_frame) or stream.codec_context.field_order > _FIELD_PROGRESSIVE
+    if not interlaced and stream.codec_context.name not in _NEVER_INTERLACED:
+        with suppress(av.FFmpegError):  # what is damaged further on is found when all of it is decoded
+            interlaced = any(frame.interlaced_frame for frame in islice(container.decode(stream), _FIRST_FRAMES - 1))
     rate = stream.average_rate or stream.guessed_rate or stream.base_rate
     if not rate:
         raise MediaError(f"{path} does not state a frame rate; put it into a container that does (Matroska, MP4)")
@@ -141,6 +173,8 @@ def _describe(path: Path, container: InputContainer, stream: VideoStream, frames
         full_range=first.format.name.startswith("yuvj") or first.color_range == 2,  # AVCOL_RANGE_JPEG
         codec=stream.codec_context.name,
         encoder_tag=stream.metadata.get("ENCODER", stream.metadata.get("encoder", "")),
+        transfer=_HDR_TRANSFERS.get(int(first.color_trc), "sdr"),
+        deinterlace=interlaced,
     )
 
 

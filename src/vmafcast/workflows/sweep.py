@@ -11,9 +11,13 @@ from vmafcast.common.progress import Progress, Silent
 from vmafcast.corpus.plan import NamedSource, Sweep, default_qualities
 from vmafcast.corpus.sources import SourceFile, find_sources
 from vmafcast.encoders.catalogue import get_encoder
-from vmafcast.media.features import DEFAULT_TEACHER, FEATURE_SETS, FeatureSet, check_teacher
+from vmafcast.media.features import FEATURE_SETS, FeatureSet
 from vmafcast.media.graph import EncodeSettings, Scoring
-from vmafcast.media.source import probe
+from vmafcast.media.scorable import refuse_unscorable
+from vmafcast.media.source import Source, probe
+from vmafcast.media.teachers import check_teacher, default_teacher
+
+DEFAULT_FEATURE_SETS: tuple[str, ...] = ("canonical6", "lite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +44,45 @@ def make_sweep(
     encoders: Sequence[EncoderSweep],
     *,
     threads: int = 1,
-    teacher: str = DEFAULT_TEACHER,
-    feature_sets: Sequence[str] = ("canonical6", "lite"),
+    teachers: Sequence[str] = (),
+    feature_sets: Sequence[str] = DEFAULT_FEATURE_SETS,
+    deinterlace: bool = False,
+    allow_hdr: bool = False,
     progress: Progress | None = None,
 ) -> Sweep:
     """Return the sweep over the sources in ``places`` and every named encoder, preset and quality.
 
+    Parameters
+    ----------
+    places
+        Videos, or folders of videos.
+    encoders
+        What to sweep of each encoder.
+    threads
+        Of each encoder.
+    teachers
+        The first one's score is the ``vmaf`` of the corpus, the others are measured beside it in the same pass. Empty:
+        the default teacher of the sources' size.
+    feature_sets
+        What is measured of each frame.
+    deinterlace
+        Whether interlaced sources are de-interlaced; else they are refused.
+    allow_hdr
+        Whether HDR sources are scored as if they were SDR; else they are refused.
+    progress
+        Where it shows.
+
     Raises
     ------
     RequestError
-        An unknown name or a value out of range; nothing was run.
+        An unknown name or a value out of range, or sources of sizes whose default teachers differ; nothing was run.
     MediaError
         A source that cannot be used.
     """
-    scoring = Scoring(check_teacher(teacher), tuple(_feature_set(name) for name in feature_sets))
+    named = [check_teacher(name) for name in dict.fromkeys(teachers)]
+    sets = tuple(_feature_set(name) for name in dict.fromkeys(feature_sets))
+    if not sets:
+        raise RequestError(f"name one feature set or more: {', '.join(FEATURE_SETS)}")
     settings = tuple(settings for each in encoders for settings in expand(each, threads))
     files = find_sources(places)
     for file in files:
@@ -62,8 +91,12 @@ def make_sweep(
     with (progress or Silent()).task("reading the sources", total=len(files)) as task:
         for file in files:
             task.describe(file.name)
-            sources.append(NamedSource(file.name, file.group, probe(file.path)))
+            sources.append(NamedSource(file.name, file.group, probe(file.path, deinterlace=deinterlace)))
             task.advance()
+    first, *further = named or [_default_teacher([each.video for each in sources])]
+    scoring = Scoring(first, sets, further_teachers=tuple(further), allow_hdr=allow_hdr)
+    for source in sources:
+        refuse_unscorable(source.video, scoring)
     return Sweep(tuple(sources), settings, scoring)
 
 
@@ -78,6 +111,18 @@ def expand(sweep: EncoderSweep, threads: int) -> list[EncodeSettings]:
     for each in settings:
         each.arguments()  # refuses an unknown preset or a quality out of range before anything runs
     return settings
+
+
+def _default_teacher(videos: Sequence[Source]) -> str:
+    """Return the default teacher of all the videos; RequestError where they do not have the same."""
+    examples = {default_teacher(video.width, video.height): video for video in videos}
+    if len(examples) > 1:
+        said = ", ".join(f"{name} for {v.path.name} ({v.width}x{v.height})" for name, v in sorted(examples.items()))
+        raise RequestError(
+            f"these sources have different default teachers: {said}; a corpus has one, so name it with --teacher, "
+            "or build two corpora"
+        )
+    return next(iter(examples))
 
 
 def _require_text(file: SourceFile) -> None:

@@ -11,11 +11,12 @@ from vmafcast.common.errors import OutputError, RequestError
 from vmafcast.common.files import atomic_path
 from vmafcast.encoders.encoder import Encoder
 from vmafcast.media.availability import require_encoder
-from vmafcast.media.features import CANONICAL6, DEFAULT_TEACHER, check_teacher
+from vmafcast.media.features import CANONICAL6
 from vmafcast.media.ffmpeg import Ffmpeg
 from vmafcast.media.graph import EncodeSettings, Scoring
 from vmafcast.media.measure import encode_and_score
 from vmafcast.media.source import Source, probe
+from vmafcast.media.teachers import DEFAULT_TEACHER, check_teacher
 from vmafcast.media.workdir import private_workdir, sweep_workdirs
 from vmafcast.tuning.search import Outcome, QualitySearch
 
