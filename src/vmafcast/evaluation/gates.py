@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 from vmafcast.evaluation.criteria import (
     Comparison,
@@ -275,6 +276,10 @@ def _spread(unit: str, figures: Mapping[str, float | None], threshold: float) ->
     if len(values) == 1:
         return _unanswered("plcc_spread", spread, threshold, f"a single {unit} has no spread", "<=")
     detail = f"from {values[worst]:.6g} ({unit} {worst}) to {values[best]:.6g} ({unit} {best})"
+    if not meets(spread, threshold, "<="):
+        middle = median(values.values())
+        odd = max(values, key=lambda name: abs(values[name] - middle))
+        detail = f"{detail}; {unit} {odd} is the farthest from the median {middle:.6g}"
     return compare("plcc_spread", spread, threshold, "<=", detail)
 
 

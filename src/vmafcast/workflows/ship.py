@@ -21,6 +21,7 @@ from vmafcast.registry.journal import EVENTS_NAME
 from vmafcast.registry.store import Registry
 from vmafcast.workflows.cards import add_card, frame_card
 from vmafcast.workflows.own_scores import own_report, parse_sidecar, read_reports
+from vmafcast.workflows.promote_ensemble import judge_again, promote_ensemble
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,10 @@ def ship(folder: Path, registry: Registry, *, description: str = "") -> Shipped:
         The candidate is a smoke model; it is not judged.
     """
     candidate = read_candidate(folder)
+    if candidate.facts.kind == "fr_ensemble":
+        again = judge_again(folder)
+        champion = promote_ensemble(folder, again, registry, description=description) if again.promotes else None
+        return Shipped(again, champion)
     if candidate.facts.smoke:
         raise GateRefused(f"{folder} is a smoke model; such a model is never served, whatever its scores")
     sidecar = parse_sidecar(candidate.files[SIDECAR_NAME], folder / SIDECAR_NAME)
