@@ -57,3 +57,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], timeout=30, check=True)
+
+
+@pytest.fixture(scope="session")
+def remount() -> Callable[[Path, str], None]:
+    """A function that makes a mounted file system read-only (``ro``) or writable (``rw``)."""
+
+    def change(folder: Path, how: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], check=True, timeout=30)
+
+    return change

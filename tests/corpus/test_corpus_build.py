@@ -238,7 +238,9 @@ def test_a_full_disk_ends_the_build_at_once_and_says_so(ffmpeg, sources, tmp_pat
     body = 'case "$*" in *bee.mkv*) echo "[error] Error writing: No space left on device" >&2; exit 228;; esac\n'
     full = wrapper(ffmpeg, tmp_path, body)
     store = CorpusStore(tmp_path / "corpus")
-    with pytest.raises(OutputError, match="the disk is full; free some space and run the same command again"):
+    with pytest.raises(
+        OutputError, match=r"the disk is full \(No space.*; free some space and run the same command again"
+    ):
         build_corpus(store, Sweep(sources, x264(45), SCORING), full, processes=1, tries=5)
     report = build_corpus(store, Sweep(sources, x264(45), SCORING), ffmpeg, processes=1)
     assert report.already_finished + report.built == 2

@@ -7,6 +7,7 @@ not take its neighbours with it.
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -25,7 +26,8 @@ from vmafcast.media.measure import encode_and_score
 from vmafcast.media.process import STALL_SECONDS, end_all
 
 DEFAULT_TRIES = 2
-_FULL_DISK = "No space left on device"
+_FULL_DISK = ("No space left on device", "Disk quota exceeded", "File too large")
+_SPARE_BYTES = 1 << 16  # what the logs and lists beside the encodes of a short clip take
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +132,17 @@ def build_corpus(
         store.write_group(group, encodes, sweep.scoring, ffmpeg, availabilities[group.cells[0].settings.encoder.name])
         return sum(sum(filter(None, (e.cpu.encode, e.cpu.decode, e.cpu.score))) for e in encodes)
 
+    def is_full(error: MediaError, group: CellGroup) -> bool:
+        """Whether the disk is why: ffmpeg says so, or a log that was cut short does not, and there is no room."""
+        if any(words in str(error) for words in _FULL_DISK):
+            return True
+        return shutil.disk_usage(store.folder).free < plan.model.group(group).bytes + _SPARE_BYTES
+
     with (
         shown.task("encoding and scoring", total=sum(cost.seconds for cost in plan.costs.values())) as task,
-        closing(_run_all(plan.groups, run, processes, tries)) as outcomes,  # whatever interrupts this ends every ffmpeg
+        closing(
+            _run_all(plan.groups, run, processes, tries, is_full)
+        ) as outcomes,  # whatever interrupts this ends every ffmpeg
     ):
         for group, outcome in outcomes:
             task.advance(whole.seconds if (whole := plan.costs.get(group.key)) else plan.model.group(group).seconds)
@@ -146,7 +156,11 @@ def build_corpus(
 
 
 def _run_all(
-    groups: Iterable[CellGroup], run: Callable[[CellGroup], float], processes: int, tries: int
+    groups: Iterable[CellGroup],
+    run: Callable[[CellGroup], float],
+    processes: int,
+    tries: int,
+    is_full: Callable[[MediaError, CellGroup], bool],
 ) -> Generator[tuple[CellGroup, float | VmafcastError], None, None]:
     """Run every group, ``processes`` at a time, and yield each with its CPU seconds or its last error."""
     failures: Counter[str] = Counter()
@@ -164,7 +178,7 @@ def _run_all(
                     error = future.exception()
                     if error is None:
                         yield group, future.result()
-                    elif not isinstance(error, MediaError) or _FULL_DISK in str(error):
+                    elif not isinstance(error, MediaError) or is_full(error, group):
                         _give_up(error)
                     elif len(group.cells) > 1:
                         waiting.extend(CellGroup((cell,)) for cell in group.cells)
@@ -182,7 +196,9 @@ def _run_all(
 
 def _give_up(error: BaseException) -> NoReturn:
     """Raise an error that no other cell would escape either."""
-    if isinstance(error, FfmpegError) and _FULL_DISK in str(error):
-        message = f"the disk is full; free some space and run the same command again ({error.message})"
+    if isinstance(error, MediaError):
+        said = error.message if isinstance(error, FfmpegError) else str(error)
+        reason = next((words for words in _FULL_DISK if words in str(error)), "hardly any space is left")
+        message = f"the disk is full ({reason}); free some space and run the same command again ({said})"
         raise OutputError(message) from error
     raise error
