@@ -14,12 +14,9 @@ from vmafcast.evaluation.loso import evaluate_loso
 from vmafcast.evaluation.loso_folder import read_loso_folder
 from vmafcast.evaluation.loso_report import CorpusFacts, LosoReport
 from vmafcast.evaluation.scores import bootstrap_mean, plcc, rmse
-from vmafcast.models.recipe import Recipe
-from vmafcast.models.rows import Rows
 from vmafcast.models.trained import Member
 from vmafcast.models.training import rows_design, train_members
 
-NAMES = ("psnr_y", "ssim", "motion2")
 CORPUS = CorpusFacts(path="corpus", sha256=None, rows=1, source_groups=4)
 FORMAT_KEYS = (
     "seed, corpus, n_folds, folds, mean_plcc, std_plcc, min_plcc, max_plcc, mean_srocc, mean_rmse, epochs, batch_size, "
@@ -27,56 +24,15 @@ FORMAT_KEYS = (
 )
 FOLD_KEYS = ("held_out", "n_train", "n_val", "plcc", "srocc", "rmse")
 
-RECIPE = Recipe(
-    name="tiny",
-    feature_order=NAMES,
-    teacher="vmaf_v0.6.1",
-    vocabulary="v3",
-    hidden=12,
-    learning_rate=0.02,
-    epochs=25,
-    batch_size=64,
-    frame_stride=3,
-    unknown_share=0.1,
-)
 
-
-def make(groups=4, frames=31, constant=None):
-    """Rows of ``groups`` sources, two encoders that differ by 12 points, two sizes of the first source."""
-    rng = np.random.default_rng(3)
-    columns = {name: [] for name in ("features", "target", "groups", "encoders", "crf_norm", "sources")}
-    for number in range(groups):
-        for size in ("", "_1080p") if number == 0 else ("",):
-            for encoder, offset in (("libx264", 6.0), ("libsvtav1", -6.0)):
-                for crf in (0.3, 0.7):
-                    features = rng.uniform(0, 1, (frames, 3))
-                    columns["features"].append(features)
-                    score = 30 + 20 * features[:, 0] + 25 * np.sqrt(features[:, 1] + 0.1) + 4 * features[:, 2] + offset
-                    columns["target"].append(np.full(frames, 50.0) if constant == number else score)
-                    columns["groups"] += [f"title{number}"] * frames
-                    columns["sources"] += [f"title{number}{size}"] * frames
-                    columns["encoders"] += [encoder] * frames
-                    columns["crf_norm"] += [crf] * frames
-    return Rows(
-        features=np.concatenate(columns["features"]),
-        feature_names=NAMES,
-        target=np.concatenate(columns["target"]),
-        groups=columns["groups"],
-        encoders=columns["encoders"],
-        preset_norm=np.full(len(columns["groups"]), 0.5),
-        crf_norm=columns["crf_norm"],
-        sources=columns["sources"],
-    )
+@pytest.fixture(scope="module")
+def rows(make_rows):
+    return make_rows()
 
 
 @pytest.fixture(scope="module")
-def rows():
-    return make()
-
-
-@pytest.fixture(scope="module")
-def result(rows):
-    return evaluate_loso(RECIPE, rows, (0, 7), final_seeds=(5,))
+def result(rows, small_recipe):
+    return evaluate_loso(small_recipe, rows, (0, 7), final_seeds=(5,))
 
 
 def test_every_row_is_judged_by_networks_that_never_saw_its_group(result, rows):
@@ -93,11 +49,11 @@ def test_the_frame_stride_thins_out_the_training_alone(result, rows):
     assert learnt < 0.4 * (rows.groups != "title1").sum()
 
 
-def test_poisoning_a_group_does_not_reach_its_own_judges(rows, result):
+def test_poisoning_a_group_does_not_reach_its_own_judges(rows, result, small_recipe):
     """Trap: leakage. What the held-out group holds must not change what is predicted for its features."""
     poisoned = rows.target.copy()
     poisoned[rows.groups == "title2"] = 0
-    other = evaluate_loso(RECIPE, replace(rows, target=poisoned), (0, 7), final_seeds=(5,))
+    other = evaluate_loso(small_recipe, replace(rows, target=poisoned), (0, 7), final_seeds=(5,))
     held = rows.groups == "title2"
     assert np.allclose(other.predictions[:, held], result.predictions[:, held], atol=1e-3)
     assert not np.allclose(other.predictions[:, ~held], result.predictions[:, ~held], atol=1.0)
@@ -170,9 +126,9 @@ def test_a_seed_that_was_not_evaluated_has_no_report(result):
         result.report(1, CORPUS)
 
 
-def test_a_group_without_correlation_is_not_averaged_away():
+def test_a_group_without_correlation_is_not_averaged_away(small_recipe, make_rows):
     """A constant target has no correlation: null, and so is the mean, or the other groups would hide it."""
-    result = evaluate_loso(RECIPE, make(groups=3, frames=6, constant=1), with_blind=False)
+    result = evaluate_loso(small_recipe, make_rows(groups=3, frames=6, constant=1), with_blind=False)
     report = result.report(0, CORPUS)
     assert [fold.plcc is None for fold in report.folds] == [False, True, False]
     assert report.mean_plcc is report.std_plcc is report.mean_srocc is report.mean_plcc_interval is None
@@ -191,26 +147,26 @@ def test_the_lift_stands_with_its_paired_interval(result):
     assert report.mean_rmse_interval[0] < report.mean_rmse < report.mean_rmse_interval[1]
 
 
-def test_the_fit_to_its_own_rows_stands_in_the_report_of_the_seed_that_was_shipped(result, rows):
-    design = rows_design(RECIPE, rows)
+def test_the_fit_to_its_own_rows_stands_in_the_report_of_the_seed_that_was_shipped(result, rows, small_recipe):
+    design = rows_design(small_recipe, rows)
     predicted = result.final.predict(design.features, design.block)[0]
     assert result.in_sample_plcc == {5: plcc(predicted, rows.target)}
     assert result.report(7, CORPUS).in_sample_plcc is None  # of that seed no network was trained on everything
 
 
-def test_an_encoder_that_is_held_out_is_served_as_unknown(rows):
+def test_an_encoder_that_is_held_out_is_served_as_unknown(rows, small_recipe):
     """All zeros, as in use: renaming the held-out rows to something nobody knows changes no prediction of them."""
     folds = leave_one_encoder_out(rows.encoders)
     assert [fold.name for fold in folds] == ["libsvtav1", "libx264"]
-    result = evaluate_loso(RECIPE, rows, with_blind=False, folds=folds)
+    result = evaluate_loso(small_recipe, rows, with_blind=False, folds=folds)
     assert np.isfinite(result.predictions).all()
     for fold in folds:
         assert set(rows.encoders[fold.test]) == {fold.name}
         assert set(rows.encoders[fold.train]).isdisjoint({fold.name})
-    trained = train_members(RECIPE, rows, [Member(folds[1].train, 0, True)])
+    trained = train_members(small_recipe, rows, [Member(folds[1].train, 0, True)])
     assert trained.trained_slots == (("libsvtav1",),)
     held = rows.take(folds[1].test)
-    unknown = rows_design(RECIPE, replace(held, encoders=np.full(len(held), "unknown")))
+    unknown = rows_design(small_recipe, replace(held, encoders=np.full(len(held), "unknown")))
     assert not unknown.block[:, :-2].any()
     served = trained.predict(unknown.features, unknown.block)[0]
     assert np.allclose(result.predictions[0, folds[1].test], served, atol=1e-3)
@@ -218,9 +174,9 @@ def test_an_encoder_that_is_held_out_is_served_as_unknown(rows):
     assert result.scores[0][1].rmse > 4
 
 
-def test_a_blind_recipe_is_evaluated_as_it_is_on_folds_of_several_groups():
-    rows = make(groups=5, frames=6)
-    result = evaluate_loso(RECIPE.blind(), rows, folds=group_folds(rows.groups, 2, 0))
+def test_a_blind_recipe_is_evaluated_as_it_is_on_folds_of_several_groups(small_recipe, make_rows):
+    rows = make_rows(groups=5, frames=6)
+    result = evaluate_loso(small_recipe.blind(), rows, folds=group_folds(rows.groups, 2, 0))
     assert len(result.scores[0]) == 2
     assert all("+" in score.held_out for score in result.scores[0])
     assert np.isfinite(result.predictions).all()
@@ -228,10 +184,10 @@ def test_a_blind_recipe_is_evaluated_as_it_is_on_folds_of_several_groups():
     assert (report.num_codecs, report.encoder_vocab_version, report.blind_mean_plcc) == (0, None, None)
 
 
-def test_requests_that_cannot_be_meant_are_refused(rows):
+def test_requests_that_cannot_be_meant_are_refused(rows, small_recipe):
     with pytest.raises(RequestError, match="no seed"):
-        evaluate_loso(RECIPE, rows, ())
+        evaluate_loso(small_recipe, rows, ())
     with pytest.raises(RequestError, match="twice: 1, 1"):
-        evaluate_loso(RECIPE, rows, (1, 1))
+        evaluate_loso(small_recipe, rows, (1, 1))
     with pytest.raises(DataError, match="cannot be divided"):
-        evaluate_loso(RECIPE, rows.take(rows.groups == "title0"))
+        evaluate_loso(small_recipe, rows.take(rows.groups == "title0"))
