@@ -67,7 +67,7 @@ class Interval(Document):
         The ends, both included, within the teacher's range. Both are None where the interval is unbounded: the
         groups are too few for the level, and nothing but the teacher's range can be said.
     level
-        The probability that is guaranteed, exact.
+        The probability that was asked for, exact; see :attr:`guarantee`.
     groups
         K, how many source groups it was calibrated on.
     rule, score
@@ -110,9 +110,14 @@ class Interval(Document):
         return None if self.lower is None or self.upper is None else self.upper - self.lower
 
     @property
-    def guaranteed(self) -> bool:
-        """Whether the level is guaranteed: the interval is bounded, and the input is of the kind learnt from."""
-        return self.bounded and not self.outside_training
+    def guarantee(self) -> Fraction | None:
+        """The coverage that the rule's theorem promises whatever the data: the level, for jackknife+ 2 level - 1.
+
+        None where nothing is promised: the input lies outside what was learnt from.
+        """
+        if self.outside_training:
+            return None
+        return 2 * self.level - 1 if self.rule.startswith("jackknife+") else self.level
 
     def __contains__(self, measured: float) -> bool:
         """Whether a measured value lies in it; an unbounded interval holds every value."""

@@ -1,8 +1,8 @@
 """Ranks of scores that come in groups, in exact arithmetic.
 
-A guarantee at level 9/10 asks whether a mass is at least 9/10 of K + 1. In floating point that question is
-answered wrongly for some levels and sizes (``0.9 * 10 > 9.000000000000001`` is the kind of thing it turns on), and a
-rank that is off by one is a guarantee that does not hold. So levels are fractions and masses are integers here.
+A guarantee at level 9/10 asks whether a mass is at least 9/10 of K + 1. In floating point that question is answered
+wrongly for some levels and sizes: ``int((1 - 0.9) * 10)`` is 0, and nine groups then look too few for 90 %. A rank that
+is off by one the other way is a guarantee that does not hold. So levels are fractions and masses are integers here.
 """
 
 from __future__ import annotations
