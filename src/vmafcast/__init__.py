@@ -28,10 +28,14 @@ if TYPE_CHECKING:
     from vmafcast.media.graph import EncodeSettings, Scoring
     from vmafcast.media.measure import FrameScores, ScoredEncode, encode_and_score, score_pair
     from vmafcast.media.source import Source, probe
+    from vmafcast.models.foreign import ForeignModel
+    from vmafcast.models.loading import load_model
     from vmafcast.models.recipe import RECIPES, Recipe, get_recipe
     from vmafcast.models.runtime import FrameModel, Prediction
     from vmafcast.registry.store import Registry
-    from vmafcast.workflows.predict import ClipPrediction, EncodeFacts, load_champion, predict_clip
+    from vmafcast.workflows.predict import ClipPrediction, EncodeFacts, predict_clip
+    from vmafcast.workflows.predict_table import TablePrediction, predict_table
+    from vmafcast.workflows.serving import load_champion, serving_registry
     from vmafcast.workflows.ship import Shipped, ship
     from vmafcast.workflows.train import Trained, TrainRequest, train
     from vmafcast.workflows.tune import Attempt, Tuned, TuneRequest, tune
@@ -48,9 +52,13 @@ _HOMES = {
     "vmafcast.media.measure": ("FrameScores", "ScoredEncode", "encode_and_score", "score_pair"),
     "vmafcast.media.source": ("Source", "probe"),
     "vmafcast.models.recipe": ("RECIPES", "Recipe", "get_recipe"),
+    "vmafcast.models.foreign": ("ForeignModel",),
+    "vmafcast.models.loading": ("load_model",),
     "vmafcast.models.runtime": ("FrameModel", "Prediction"),
     "vmafcast.registry.store": ("Registry",),
-    "vmafcast.workflows.predict": ("ClipPrediction", "EncodeFacts", "load_champion", "predict_clip"),
+    "vmafcast.workflows.predict": ("ClipPrediction", "EncodeFacts", "predict_clip"),
+    "vmafcast.workflows.predict_table": ("TablePrediction", "predict_table"),
+    "vmafcast.workflows.serving": ("load_champion", "serving_registry"),
     "vmafcast.workflows.ship": ("Shipped", "ship"),
     "vmafcast.workflows.train": ("TrainRequest", "Trained", "train"),
     "vmafcast.workflows.tune": ("Attempt", "TuneRequest", "Tuned", "tune"),
@@ -70,6 +78,7 @@ __all__ = [
     "Encoder",
     "Ffmpeg",
     "FfmpegError",
+    "ForeignModel",
     "FrameModel",
     "FrameScores",
     "GateRefused",
@@ -84,6 +93,7 @@ __all__ = [
     "Scoring",
     "Shipped",
     "Source",
+    "TablePrediction",
     "TargetError",
     "TrainRequest",
     "Trained",
@@ -95,9 +105,12 @@ __all__ = [
     "get_encoder",
     "get_recipe",
     "load_champion",
+    "load_model",
     "predict_clip",
+    "predict_table",
     "probe",
     "score_pair",
+    "serving_registry",
     "ship",
     "train",
     "tune",

@@ -36,6 +36,14 @@ def registry_option(command: CommandT) -> CommandT:
     )(command)  # fmt: skip
 
 
+def serving_option(command: CommandT) -> CommandT:
+    """Add ``--registry`` to a command that only reads: without one, the champions of vmafcast itself are there."""
+    return click.option(
+        "--registry", "registry_folder", type=click.Path(path_type=Path), envvar="VMAFCAST_REGISTRY", metavar="DIR",
+        help="The model registry ($VMAFCAST_REGISTRY) [default: ./registry, else the packaged one].",
+    )(command)  # fmt: skip
+
+
 def scoped_values(option: str, values: Sequence[str], encoder: str, encoders: Sequence[str]) -> tuple[str, ...]:
     """Return the values that an option gives for one encoder.
 

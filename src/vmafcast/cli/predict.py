@@ -3,60 +3,111 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from vmafcast.cli.options import ffmpeg_option, json_option, registry_option
+from vmafcast.cli.options import ffmpeg_option, json_option, serving_option
+
+if TYPE_CHECKING:
+    from vmafcast.cli.console import Console
+    from vmafcast.models.loading import AnyModel
+    from vmafcast.workflows.predict_table import TablePrediction
 
 _FILE = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("reference", type=_FILE)
-@click.argument("distorted", type=_FILE)
+@click.argument("reference", type=_FILE, required=False)
+@click.argument("distorted", type=_FILE, required=False)
+@click.option("--features", "table", type=_FILE, help="A feature table (.parquet, .jsonl) in place of two videos.")
 @click.option("--recipe", default="fr_regressor_v3", show_default=True, help="Whose champion predicts.")
+@click.option("--model", "model_file", type=_FILE, help="A model file that predicts in place of a champion.")
 @click.option("--encoder", help="What the distorted video was encoded with, if you know; --quality then too.")
 @click.option("--preset", help="With which preset [default: the encoder's].")
 @click.option("--quality", type=int, help="At which quality value.")
 @click.option("--frames", "show_frames", is_flag=True, help="With --json: a line for each frame as well.")
-@registry_option
+@click.option("--out", "output", type=_FILE, help="With --features: where the predictions go (.parquet, .jsonl).")
+@serving_option
 @json_option
 @ffmpeg_option
 def predict(
-    reference: Path,
-    distorted: Path,
+    reference: Path | None,
+    distorted: Path | None,
+    table: Path | None,
     recipe: str,
+    model_file: Path | None,
     encoder: str | None,
     preset: str | None,
     quality: int | None,
-    registry_folder: Path,
+    output: Path | None,
+    registry_folder: Path | None,
     ffmpeg_path: str | None,
     *,
     show_frames: bool,
     as_json: bool,
 ) -> None:
-    """Predict the VMAF of DISTORTED against REFERENCE with the champion, beside the teacher's own score."""
-    from vmafcast.cli.console import Console, TerminalProgress
-    from vmafcast.media.ffmpeg import find_ffmpeg
-    from vmafcast.registry.store import Registry
-    from vmafcast.workflows.predict import encode_facts, predict_clip
+    """Predict the VMAF of DISTORTED against REFERENCE, beside the teacher's own score, or of a table of features."""
+    from vmafcast.cli.console import Console
 
     console = Console(as_json=as_json)
-    registry = Registry.open(registry_folder)
-    for notice in registry.notices:
+    if table is not None:
+        if reference is not None or encoder or preset or quality is not None:
+            raise click.UsageError("--features takes no videos and no --encoder: a table states its encodes itself.")
+        _predict_table(console, table, recipe, model_file, registry_folder, output, show_frames=show_frames)
+        return
+    if reference is None or distorted is None:
+        raise click.UsageError("Give REFERENCE and DISTORTED, or --features.")
+    if output is not None:
+        raise click.UsageError("--out goes with --features; for two videos take --json --frames.")
+    _predict_clip(
+        console, reference, distorted, recipe, model_file, (encoder, preset, quality), registry_folder, ffmpeg_path,
+        show_frames=show_frames,
+    )  # fmt: skip
+
+
+def _model(console: Console, recipe: str, model_file: Path | None, folder: Path | None) -> tuple[str, AnyModel, str]:
+    """Return the name of the model, the model, and where it came from; say what is worth saying of that."""
+    from vmafcast.workflows.serving import load_champion, load_file, serving_registry
+
+    if model_file is not None:
+        model = load_file(model_file)
+        return model.id, model, str(model_file)
+    serving = serving_registry(folder)
+    for notice in serving.notices:
         console.hint(notice)
+    name, champion = load_champion(serving.registry, recipe)
+    return name, champion, serving.name
+
+
+def _predict_clip(
+    console: Console,
+    reference: Path,
+    distorted: Path,
+    recipe: str,
+    model_file: Path | None,
+    encode: tuple[str | None, str | None, int | None],
+    folder: Path | None,
+    ffmpeg_path: str | None,
+    *,
+    show_frames: bool,
+) -> None:
+    from vmafcast.cli.console import TerminalProgress
+    from vmafcast.media.ffmpeg import find_ffmpeg
+    from vmafcast.workflows.predict import encode_facts, predict_clip
+
+    name, model, origin = _model(console, recipe, model_file, folder)
     with TerminalProgress().task(f"measuring {distorted.name}"):
         result = predict_clip(
-            reference, distorted, registry=registry, ffmpeg=find_ffmpeg(ffmpeg_path), recipe=recipe,
-            encode=encode_facts(encoder, preset, quality),
-        )  # fmt: skip
+            reference, distorted, model=model, name=name, ffmpeg=find_ffmpeg(ffmpeg_path), encode=encode_facts(*encode)
+        )
     for warning in result.warnings:
         console.hint(f"warning: {warning}")
     if show_frames:
         for frame, (predicted, measured) in enumerate(zip(result.predicted, result.measured, strict=True)):
             console.emit("frame", frame=frame, predicted=float(predicted), measured=float(measured))
     console.emit(
-        "clip", model=result.model, teacher=result.teacher, frames=len(result.measured),
+        "clip", model=result.model, origin=origin, teacher=result.teacher, frames=len(result.measured),
         predicted=result.predicted_mean, measured=result.measured_mean, warnings=list(result.warnings),
     )  # fmt: skip
     console.table(
@@ -68,3 +119,46 @@ def predict(
             ["difference", result.predicted_mean - result.measured_mean],
         ],
     )
+
+
+def _predict_table(
+    console: Console,
+    table: Path,
+    recipe: str,
+    model_file: Path | None,
+    folder: Path | None,
+    output: Path | None,
+    *,
+    show_frames: bool,
+) -> None:
+    from vmafcast.workflows.predict_table import predict_table, require_writable
+
+    if output is not None:
+        require_writable(output)
+    name, model, origin = _model(console, recipe, model_file, folder)
+    result = predict_table(table, model, name=name)
+    for warning in result.warnings:
+        console.hint(f"warning: {warning}")
+    if output is not None:
+        result.write(output)
+    if show_frames:
+        for row, fields in enumerate(result.rows()):
+            console.emit("row", row=row, **fields)
+    _show_table(console, table, result, origin, output)
+
+
+def _show_table(console: Console, table: Path, result: TablePrediction, origin: str, output: Path | None) -> None:
+    whole, *sources = result.summary().iter_rows(named=True)
+    for source in sources:
+        console.emit("source", **source)
+    console.emit(
+        "table", model=result.model, origin=origin, teacher=result.teacher,
+        **{key: value for key, value in whole.items() if key != "source"}, outside=int(result.outside.sum()),
+        output=None if output is None else str(output), warnings=list(result.warnings),
+    )  # fmt: skip
+    rows = [[row["source"] or "all rows", row["rows"], row["predicted"], row["measured"], row["rmse"]]
+            for row in (*sources, whole)]  # fmt: skip
+    columns = ["source", "rows", "predicted", "measured", "RMSE"]
+    console.table(f"{table.name}: {result.teacher} as predicted by {result.model}", columns, rows)
+    if output is not None:
+        console.show(f"{output}: the predictions")

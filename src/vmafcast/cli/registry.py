@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from vmafcast.cli.options import json_option, registry_option
+from vmafcast.cli.options import json_option, registry_option, serving_option
+
+if TYPE_CHECKING:
+    from vmafcast.cli.console import Console
+    from vmafcast.registry.store import Registry
 
 
 @click.group()
@@ -15,42 +20,41 @@ def registry() -> None:
 
 
 @registry.command("list")
-@registry_option
+@serving_option
 @json_option
-def list_models(registry_folder: Path, *, as_json: bool) -> None:
+def list_models(registry_folder: Path | None, *, as_json: bool) -> None:
     """Show every model and which of them is served."""
     from vmafcast.cli.console import Console
-    from vmafcast.registry.store import Registry
 
     console = Console(as_json=as_json)
-    opened = Registry.open(registry_folder)
-    for notice in opened.notices:
-        console.hint(notice)
+    opened = _opened(console, registry_folder)
     rows = []
     for entry in opened.list():
         console.emit("model", **entry.row.model_dump(mode="json"))
         rows.append([entry.id, entry.row.status, _minute(entry.row.registered_at_utc), entry.row.description])
-    console.table(str(registry_folder), ["model", "status", "registered (UTC)", "about"], rows)
+    console.table(str(opened.folder), ["model", "status", "registered (UTC)", "about"], rows)
 
 
 @registry.command(short_help="Check every byte and the whole history.")
-@registry_option
+@serving_option
 @json_option
-def verify(registry_folder: Path, *, as_json: bool) -> None:
+def verify(registry_folder: Path | None, *, as_json: bool) -> None:
     """Check every byte that a hash covers, and that the history holds; exit code 4 where anything is wrong."""
     from vmafcast.cli.console import Console
     from vmafcast.common.errors import IntegrityError
     from vmafcast.registry.verify import verify as run
+    from vmafcast.workflows.serving import verified_folder
 
     console = Console(as_json=as_json)
-    report = run(registry_folder)
+    folder = verified_folder(registry_folder)
+    report = run(folder)
     console.emit("verified", ok=report.ok, **report.model_dump(mode="json"))
     for problem in report.problems:
         console.hint(f"{problem.path}: {problem.detail}")
     if not report.ok:
         named = ", ".join(sorted({problem.path for problem in report.problems}))
-        raise IntegrityError(f"{registry_folder} is not what was recorded: {named}; restore these files from a copy")
-    console.show(f"{registry_folder}: {len(report.checked)} files and {report.events} events hold")
+        raise IntegrityError(f"{folder} is not what was recorded: {named}; restore these files from a copy")
+    console.show(f"{folder}: {len(report.checked)} files and {report.events} events hold")
 
 
 @registry.command(short_help="Serve the champion before this one again.")
@@ -89,16 +93,15 @@ def revoke(model: str, reason: str, registry_folder: Path, *, as_json: bool) -> 
 
 @registry.command(short_help="Show everything about a model.")
 @click.argument("model")
-@registry_option
+@serving_option
 @json_option
-def show(model: str, registry_folder: Path, *, as_json: bool) -> None:
+def show(model: str, registry_folder: Path | None, *, as_json: bool) -> None:
     """Show MODEL, an id or a recipe whose champion is meant: its facts, its files, its verdicts and its history."""
     from vmafcast.cli.console import Console
-    from vmafcast.registry.store import Registry
     from vmafcast.registry.view import view
 
     console = Console(as_json=as_json)
-    found = view(Registry.open(registry_folder), model)
+    found = view(_opened(console, registry_folder), model)
     console.emit("model", **found.model_dump(mode="json"))
     facts = found.row.model_dump(mode="json", exclude={"external_data", "members"})
     if found.revoked is not None:
@@ -113,16 +116,15 @@ def show(model: str, registry_folder: Path, *, as_json: bool) -> None:
 @registry.command("diff", short_help="Compare two models: figures, sidecars, files.")
 @click.argument("a")
 @click.argument("b")
-@registry_option
+@serving_option
 @json_option
-def compare(a: str, b: str, registry_folder: Path, *, as_json: bool) -> None:
+def compare(a: str, b: str, registry_folder: Path | None, *, as_json: bool) -> None:
     """Compare model A with model B (ids, or recipes whose champions are meant), every byte of both verified."""
     from vmafcast.cli.console import Console
     from vmafcast.registry.diff import diff
-    from vmafcast.registry.store import Registry
 
     console = Console(as_json=as_json)
-    opened = Registry.open(registry_folder)
+    opened = _opened(console, registry_folder)
     found = diff(opened.find(a), opened.find(b))
     console.emit("diff", **found.model_dump(mode="json"))
     decimals = dict.fromkeys(("a", "b", "b - a"), 5)
@@ -136,16 +138,17 @@ def compare(a: str, b: str, registry_folder: Path, *, as_json: bool) -> None:
 @click.argument("model")
 @click.option("--out", "output", type=click.Path(path_type=Path), help="A file to write [default: standard output].")
 @click.option("--data-card", type=click.Path(path_type=Path), help="A data card, to make the card anew with it.")
-@registry_option
+@serving_option
 @json_option
-def card(model: str, output: Path | None, data_card: Path | None, registry_folder: Path, *, as_json: bool) -> None:
+def card(
+    model: str, output: Path | None, data_card: Path | None, registry_folder: Path | None, *, as_json: bool
+) -> None:
     """Write the card of MODEL, an id or a recipe whose champion is meant, as Markdown with a front matter."""
     from vmafcast.cli.console import Console
-    from vmafcast.registry.store import Registry
     from vmafcast.workflows.cards import registered_card, write_card
 
     console = Console(as_json=as_json)
-    text = registered_card(Registry.open(registry_folder), model, data_card=data_card)
+    text = registered_card(_opened(console, registry_folder), model, data_card=data_card)
     if output is not None:
         write_card(output, text)
     console.emit("card", model=model, output=None if output is None else str(output), card=text)
@@ -154,19 +157,29 @@ def card(model: str, output: Path | None, data_card: Path | None, registry_folde
 
 @registry.command()
 @click.argument("recipe", required=False)
-@registry_option
+@serving_option
 @json_option
-def history(recipe: str | None, registry_folder: Path, *, as_json: bool) -> None:
+def history(recipe: str | None, registry_folder: Path | None, *, as_json: bool) -> None:
     """Show the events of RECIPE, or of all, oldest first."""
     from vmafcast.cli.console import Console
-    from vmafcast.registry.store import Registry
 
     console = Console(as_json=as_json)
+    opened = _opened(console, registry_folder)
     rows = []
-    for event in Registry.open(registry_folder).history(recipe):
+    for event in opened.history(recipe):
         console.emit("event", **event.model_dump(mode="json"))
         rows.append([event.seq, _minute(event.at_utc), event.event, event.model, event.reason or ""])
-    console.table(str(registry_folder), ["no.", "at (UTC)", "event", "model", "why"], rows)
+    console.table(str(opened.folder), ["no.", "at (UTC)", "event", "model", "why"], rows)
+
+
+def _opened(console: Console, folder: Path | None) -> Registry:
+    """Return the registry to read, and say which it is where nobody chose it."""
+    from vmafcast.workflows.serving import serving_registry
+
+    serving = serving_registry(folder)
+    for notice in serving.notices:
+        console.hint(notice)
+    return serving.registry
 
 
 def _minute(moment: str) -> str:

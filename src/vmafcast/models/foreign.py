@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 ASSUMED_TEACHER = "vmaf_v0.6.1"
-_UNTOLD_QUALITY = 0.5
+_UNTOLD_SETTING = 0.5
 _LOWEST, _HIGHEST = 0.0, 100.0
 
 
@@ -122,21 +122,30 @@ class ForeignModel:
         stated = {Path(file.path).name: file.sha256.lower() for file in sidecar.external_data}
         stated |= {name: sha256.lower() for name, sha256 in (hashes or {}).items()}
         if path.suffix != ".json":
-            sha256 = sidecar.sha256 or stated.get(path.name)
-            names: list[tuple[str, str | None]] = [(path.name, sha256)]
+            names: list[tuple[str, str | None]] = [(path.name, sidecar.sha256)]
         elif sidecar.members:
             names = [(member.onnx, member.sha256) for member in sidecar.members]
         elif sidecar.onnx is not None:
-            names = [(sidecar.onnx, sidecar.sha256 or stated.get(sidecar.onnx))]
+            names = [(sidecar.onnx, sidecar.sha256)]
         else:
             raise DataError(f"{place} names neither a model file nor members; give the .onnx file itself")
-        networks = [
-            _network(_session(place.parent, name, sha256, stated, threads), sidecar, place.with_name(name))
-            for name, sha256 in names
-        ]
+        networks = []
+        for name, sha256 in names:
+            # What a sidecar and a registry say of one file must agree: neither is there to be outvoted.
+            also = stated.get(name, sha256)
+            if sha256 is not None and also is not None and also.lower() != sha256.lower():
+                raise IntegrityError(f"{place.with_name(name)}: the sidecar states {sha256}, and the registry {also}")
+            session = _session(place.parent, name, also, stated, threads)
+            networks.append(_network(session, sidecar, place.with_name(name)))
         if len({(each.codec, each.codec_width) for each in networks}) > 1:
             raise DataError(f"the members of {place} do not take the same inputs")
         return cls(networks, sidecar, path.name)
+
+    @property
+    def untold(self) -> tuple[float, float]:
+        """The settings of a row of which nothing is said but that its encoder is ``unknown``."""
+        preset = self._normalisers.preset
+        return preset.low if preset.kind == "constant" else _UNTOLD_SETTING, _UNTOLD_SETTING
 
     def norms(self, encoder: str, preset: str | None, quality: float) -> tuple[float, float]:
         """Return the settings as the model takes them; see :meth:`Normalisers.norms`."""
@@ -145,7 +154,7 @@ class ForeignModel:
     def predict(
         self,
         features: ArrayLike,
-        encoders: Sequence[str] | None = None,
+        encoders: Sequence[str] | NDArray[np.str_] | None = None,
         preset_norm: ArrayLike | None = None,
         crf_norm: ArrayLike | None = None,
         *,
@@ -176,7 +185,7 @@ class ForeignModel:
         self,
         codec: CodecInput,
         rows: int,
-        encoders: Sequence[str] | None,
+        encoders: Sequence[str] | NDArray[np.str_] | None,
         preset_norm: ArrayLike | None,
         crf_norm: ArrayLike | None,
         warnings: list[str],
@@ -184,10 +193,10 @@ class ForeignModel:
     ) -> NDArray[np.float32]:
         """Return the codec input of every row in the model's own order of columns."""
         if encoders is None:
-            settings = " and ".join(name for name in SETTINGS if name in codec.columns)
-            middle = f", and {_UNTOLD_QUALITY} for {settings}" if settings else ""
-            warnings.append(f"{self.id} was not told the encode: the encoder is taken for unknown{middle}")
-            encoders, preset_norm, crf_norm = [UNKNOWN] * rows, _UNTOLD_QUALITY, _UNTOLD_QUALITY
+            encoders, (preset_norm, crf_norm) = [UNKNOWN] * rows, self.untold
+            values = zip(SETTINGS, self.untold, strict=True)
+            assumed = "".join(f", {name} for {value:g}" for name, value in values if name in codec.columns)
+            warnings.append(f"{self.id} was not told the encode: the encoder is taken for unknown{assumed}")
         if preset_norm is None or crf_norm is None:
             raise RequestError(f"{self.id} takes preset_norm and crf_norm with the encoder; give both")
         if len(encoders) != rows:

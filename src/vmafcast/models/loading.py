@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from vmafcast.common.documents import read_document
 from vmafcast.common.errors import DataError, RequestError
 from vmafcast.models.foreign import ForeignModel
+from vmafcast.models.manifest import EnsembleManifest
 from vmafcast.models.runtime import FrameModel
-from vmafcast.models.sidecar import sidecar_path
+from vmafcast.models.sidecar import Sidecar, sidecar_path
 
 AnyModel = FrameModel | ForeignModel
 
@@ -42,9 +44,7 @@ def load_model(path: Path, *, hashes: Mapping[str, str] | None = None, threads: 
         ) from error
     except ValueError as error:
         raise DataError(f"{place} is no JSON: {error}") from error
-    is_ours = isinstance(found, dict) and "schema_version" in found and "feature_min" in found
-    if is_ours and path.suffix == ".onnx":
-        return FrameModel.load(path, threads=threads)
-    if is_ours:
-        return FrameModel.load(path.with_name(str(found.get("onnx"))), threads=threads)
-    return ForeignModel.load(path, hashes=hashes, threads=threads)
+    if not (isinstance(found, dict) and "schema_version" in found and "feature_min" in found):
+        return ForeignModel.load(path, hashes=hashes, threads=threads)
+    sidecar = read_document(place, EnsembleManifest if found.get("kind") == "fr_ensemble" else Sidecar)
+    return FrameModel.load(place.with_name(sidecar.onnx), sidecar, threads=threads)

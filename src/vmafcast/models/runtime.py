@@ -94,6 +94,11 @@ class FrameModel:
         """Whose scores it predicts."""
         return self.sidecar.teacher
 
+    @property
+    def untold(self) -> tuple[float, float]:
+        """The settings of a row of which nothing is said; with the encoder ``unknown``, a codec block of zeros."""
+        return 0.0, 0.0
+
     def norms(self, encoder: str, preset: str | None, quality: float) -> tuple[float, float]:
         """Return ``preset_norm`` and ``crf_norm`` of an encode: its places on the encoder's own scales.
 
@@ -150,7 +155,7 @@ class FrameModel:
     def predict(
         self,
         features: ArrayLike,
-        encoders: Sequence[str] | None = None,
+        encoders: Sequence[str] | NDArray[np.str_] | None = None,
         preset_norm: ArrayLike | None = None,
         crf_norm: ArrayLike | None = None,
         *,

@@ -106,6 +106,28 @@ def verify_foreign(folder: Path) -> VerifyReport:
     )
 
 
+def stated_hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of the files in ``folder`` that a foreign registry there states, by name; empty without one.
+
+    Raises
+    ------
+    DataError
+        There is a ``registry.json`` that is none.
+    """
+    place = folder / _REGISTRY_NAME
+    if not place.is_file():
+        return {}
+    try:
+        rows = _Rows.model_validate_json(place.read_bytes()).models
+    except (OSError, ValidationError) as error:
+        raise DataError(f"{place} lists no models with their hashes: {_first(error)}") from error
+    stated: dict[str, str] = {}
+    for row in rows:
+        stated |= {row.onnx: row.sha256, **{data.path: data.sha256 for data in row.external_data}}
+    # A path into another folder is another folder's file.
+    return {path: sha256.lower() for path, sha256 in stated.items() if is_sibling(path)}
+
+
 def _verify_row(row: _Row, findings: _Findings) -> None:
     by = f"{_REGISTRY_NAME}, model {row.id}"
     findings.compare(row.onnx, row.sha256, by)

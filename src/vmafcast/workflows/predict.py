@@ -15,11 +15,9 @@ from vmafcast.media.ffmpeg import Ffmpeg
 from vmafcast.media.graph import Scoring
 from vmafcast.media.measure import score_pair
 from vmafcast.media.source import probe
-from vmafcast.models.runtime import FrameModel, open_session
-from vmafcast.registry.entry import load
+from vmafcast.models.loading import AnyModel
 from vmafcast.registry.store import Registry
-
-DEFAULT_RECIPE = "fr_regressor_v3"
+from vmafcast.workflows.serving import DEFAULT_RECIPE, load_champion
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,70 +62,63 @@ class ClipPrediction:
         return float(self.measured.mean())
 
 
-def load_champion(registry: Registry, recipe: str) -> tuple[str, FrameModel]:
-    """Return the id and the model that is served for ``recipe``, every byte of it verified.
-
-    Raises
-    ------
-    RequestError
-        No champion is served for it.
-    IntegrityError
-        A file of it differs from what was recorded.
-    """
-    loaded = load(registry.champion(recipe))
-    sidecar = loaded.sidecar_document()
-    return loaded.entry.id, FrameModel(open_session(loaded.onnx, loaded.entry.id), sidecar)
-
-
 def predict_clip(
     reference: Path,
     distorted: Path,
     *,
-    registry: Registry,
     ffmpeg: Ffmpeg,
+    registry: Registry | None = None,
     recipe: str = DEFAULT_RECIPE,
+    model: AnyModel | None = None,
+    name: str | None = None,
     encode: EncodeFacts | None = None,
 ) -> ClipPrediction:
-    """Measure what the champion of ``recipe`` needs of a pair of videos, and predict the distorted one's score.
+    """Measure what a model needs of a pair of videos, and predict the distorted one's score.
 
     Parameters
     ----------
     reference, distorted
         Two videos of the same frames.
-    registry, recipe
-        Which model predicts.
     ffmpeg
         What measures.
+    registry, recipe
+        Whose champion predicts, where no model is given.
+    model
+        What predicts: see :func:`vmafcast.workflows.serving.load_file`.
+    name
+        What to call that model in the result; by default its own id.
     encode
         How ``distorted`` was made. None: the model is told that it does not know.
 
     Raises
     ------
     RequestError
-        No champion, or an encode that cannot be meant.
+        No champion, no model at all, or an encode that cannot be meant.
     MediaError
         A video that cannot be used.
     IntegrityError
         The model is not what was registered.
     """
-    name, model = load_champion(registry, recipe)
-    features = model.sidecar.feature_order
-    scoring = Scoring(model.sidecar.teacher, (_feature_set(features),))
+    called, using = _chosen(registry, recipe, model, name)
+    features = using.feature_order
+    scoring = Scoring(using.teacher, (_feature_set(features),))
     frames = score_pair(ffmpeg, probe(reference), probe(distorted), scoring)
     table = np.column_stack([frames.columns[column] for column in features])
-    if encode is None or not model.sidecar.codec_aware:
-        prediction = model.predict(table, feature_names=features)
+    if encode is None or not using.codec_aware:
+        prediction = using.predict(table, feature_names=features)
     else:
         encoder = get_encoder(encode.encoder)
-        count = frames.frames
-        prediction = model.predict(
-            table, [encoder.name] * count,
-            np.full(count, encoder.preset_norm(encode.preset)), np.full(count, encoder.quality_norm(encode.quality)),
-            feature_names=features,
-        )  # fmt: skip
-    return ClipPrediction(
-        name, model.sidecar.teacher, prediction.vmaf.astype(np.float64), frames.vmaf, prediction.warnings
-    )
+        norms = using.norms(encoder.name, encode.preset, encode.quality)
+        prediction = using.predict(table, [encoder.name] * frames.frames, *norms, feature_names=features)
+    return ClipPrediction(called, using.teacher, prediction.vmaf.astype(np.float64), frames.vmaf, prediction.warnings)
+
+
+def _chosen(registry: Registry | None, recipe: str, model: AnyModel | None, name: str | None) -> tuple[str, AnyModel]:
+    if model is not None:
+        return name or model.id, model
+    if registry is None:
+        raise RequestError("nothing was given to predict with; give a registry or a model")
+    return load_champion(registry, recipe)
 
 
 def encode_facts(encoder: str | None, preset: str | None, quality: int | None) -> EncodeFacts | None:

@@ -1,0 +1,120 @@
+"""Which model answers: a file, the champion of a registry, or one of the champions that come with vmafcast.
+
+Nothing here opens a video or needs what training needs: the command line must be quick for a table of features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+import vmafcast
+from vmafcast.common.errors import DataError
+from vmafcast.models.loading import AnyModel, load_model
+from vmafcast.models.manifest import EnsembleManifest
+from vmafcast.models.runtime import FrameModel, open_session
+from vmafcast.registry.entry import load
+from vmafcast.registry.foreign import stated_hashes
+from vmafcast.registry.journal import EVENTS_NAME
+from vmafcast.registry.store import Registry
+
+DEFAULT_RECIPE = "fr_regressor_v3"
+DEFAULT_REGISTRY = Path("registry")
+PACKAGED = "packaged"
+"""What the registry that comes with vmafcast is called in the output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The registry that is served from.
+
+    Attributes
+    ----------
+    registry
+        It.
+    name
+        What to call it: its folder as it was given, or :data:`PACKAGED`.
+    notices
+        What a person should read, that the packaged champions answer among it.
+    """
+
+    registry: Registry
+    name: str
+    notices: tuple[str, ...]
+
+
+def packaged_folder() -> Path:
+    """Return where the registry that comes with vmafcast lies: a read-only folder of the package."""
+    return Path(vmafcast.__file__).parent / "shipped"
+
+
+def serving_registry(folder: Path | None = None) -> Serving:
+    """Open the registry that models are served from.
+
+    Parameters
+    ----------
+    folder
+        The one that was asked for. None takes ``registry`` in the present folder where there is one, and else the
+        champions that come with vmafcast, of which every byte is verified like any other's.
+
+    Raises
+    ------
+    RequestError
+        There is no registry.
+    IntegrityError
+        Its history does not hold.
+    """
+    if folder is None and _is_packaged():
+        opened = Registry.open(packaged_folder())
+        notice = f"no registry was given and ./{DEFAULT_REGISTRY} is not there: the champions of vmafcast itself answer"
+        return Serving(opened, PACKAGED, (notice, *opened.notices))
+    chosen = folder or DEFAULT_REGISTRY
+    opened = Registry.open(chosen)
+    return Serving(opened, str(chosen), opened.notices)
+
+
+def verified_folder(folder: Path | None = None) -> Path:
+    """Return the folder that :func:`serving_registry` would open, without opening it: it may not hold."""
+    if folder is None and _is_packaged():
+        return packaged_folder()
+    return folder or DEFAULT_REGISTRY
+
+
+def _is_packaged() -> bool:
+    return not DEFAULT_REGISTRY.exists() and (packaged_folder() / EVENTS_NAME).is_file()
+
+
+def load_champion(registry: Registry, recipe: str) -> tuple[str, FrameModel]:
+    """Return the id and the model that is served for ``recipe``, every byte of it verified.
+
+    Raises
+    ------
+    RequestError
+        No champion is served for it.
+    IntegrityError
+        A file of it differs from what was recorded.
+    DataError
+        Its sidecar cannot be read by this version.
+    """
+    loaded = load(registry.champion(recipe))
+    if loaded.entry.row.kind == "fr_ensemble":
+        try:
+            sidecar = EnsembleManifest.model_validate_json(loaded.sidecar)
+        except ValidationError as error:
+            message = error.errors()[0]["msg"]
+            raise DataError(f"{loaded.entry.sidecar_path} is not a valid manifest: {message}") from error
+        return loaded.entry.id, FrameModel(open_session(loaded.onnx, loaded.entry.id), sidecar)
+    return loaded.entry.id, FrameModel(open_session(loaded.onnx, loaded.entry.id), loaded.sidecar_document())
+
+
+def load_file(path: Path) -> AnyModel:
+    """Return the model at ``path``; hashes that a ``registry.json`` beside it states are held against the files too.
+
+    Raises
+    ------
+    RequestError, IntegrityError, DataError
+        See :func:`vmafcast.models.loading.load_model`.
+    """
+    return load_model(path, hashes=stated_hashes(path.parent))
