@@ -29,9 +29,11 @@ PRODUCER: Final = ("vmafcast", "1")
 """Name and version in every file. The version is the exporter's own, so that a release changes no bytes."""
 
 ALLOWED_OPERATORS: Final = frozenset(
-    {"Add", "Clip", "Concat", "Div", "Erf", "Gemm", "Max", "Min", "Mul", "ReduceMean", "Sigmoid", "Squeeze", "Sub"}
+    {"Add", "Clip", "Concat", "Div", "Erf", "Exp", "Gemm", "Max", "Min", "Mul", "ReduceMean", "Sigmoid", "Squeeze"}
+    | {"Sub"}
 )
-"""All that a model may be made of: elementwise arithmetic and dense layers, no control flow, no text."""
+"""All that a model may be made of: elementwise arithmetic and dense layers, no control flow, no text.
+``Exp`` is for the kernels of encode predictors."""
 
 FEATURES: Final = "features"
 CODEC_BLOCK: Final = "codec_block"

@@ -1,0 +1,1 @@
+"""Encode predictors: what an encode will look like and weigh, before it is made."""

@@ -1,0 +1,187 @@
+"""The trained predictor of one encoder: heads for its presets, with and without a probe, over one quality axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from vmafcast.common.errors import DataError
+from vmafcast.models.predictor.basis import QualityBasis, breaks_for, rising
+from vmafcast.models.predictor.curves import fit_curves
+from vmafcast.models.predictor.heads import Head, fit_head
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from vmafcast.models.predictor.curves import Curves, Points
+
+CURVES: Final = ("vmaf", "bits")
+"""What is predicted over the quality axis: the logit of VMAF, and the natural logarithm of bits per pixel."""
+
+MOST_BREAKS: Final = 8
+"""Curves are fixed at no more places than this: eight encodes of a source tell no more about its curve."""
+
+FEWEST_SOURCES: Final = 5
+"""A preset that fewer sources were encoded with has no head."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """What is known of S sources before anything is encoded.
+
+    Attributes
+    ----------
+    plain
+        float64 [S, F]: complexity and geometry, as models see them.
+    plain_blocks
+        How many of the F columns belong to each block.
+    probe
+        float64 [S, G]: what the probe found.
+    groups
+        str [S]: source groups.
+    """
+
+    plain: NDArray[np.float64]
+    plain_blocks: tuple[int, ...]
+    probe: NDArray[np.float64]
+    groups: NDArray[np.str_]
+
+    def features(self, *, probed: bool) -> tuple[NDArray[np.float64], tuple[int, ...]]:
+        """Return the columns and blocks of one variant."""
+        if not probed:
+            return self.plain, self.plain_blocks
+        return np.concatenate([self.plain, self.probe], axis=1), (*self.plain_blocks, self.probe.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class EncoderCurves:
+    """All measured curves of one encoder.
+
+    Attributes
+    ----------
+    encoder
+        The ffmpeg name.
+    basis
+        Its quality axis.
+    presets, places
+        The presets with sources enough, fastest first, and their places in [0, 1].
+    points, curves
+        What was measured at each preset, and the curves through it; sources are numbered as in :class:`Sources`.
+    """
+
+    encoder: str
+    basis: QualityBasis
+    presets: tuple[str, ...]
+    places: tuple[float, ...]
+    points: tuple[Points, ...]
+    curves: tuple[Curves, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class EncodePredictor:
+    """A trained predictor.
+
+    Attributes
+    ----------
+    encoder, basis, presets, places
+        As in :class:`EncoderCurves`.
+    plain, probed
+        A head for each preset: from complexity alone, and with the probe.
+    """
+
+    encoder: str
+    basis: QualityBasis
+    presets: tuple[str, ...]
+    places: tuple[float, ...]
+    plain: tuple[Head, ...]
+    probed: tuple[Head, ...]
+
+    def coefficients(self, features: NDArray[np.float64], preset: ArrayLike, *, probed: bool) -> NDArray[np.float64]:
+        """Return rising coefficients [M, 2, size] for M rows of features at M places of presets.
+
+        Between two presets that were learnt the curves are mixed; beyond them the nearest one's is taken.
+        """
+        heads = self.probed if probed else self.plain
+        mixed = preset_weights(self.places, preset)
+        predicted = np.stack([head.predict(features) for head in heads], axis=1)
+        return rising(np.einsum("mh,mhcs->mcs", mixed, predicted))
+
+
+@dataclass(frozen=True, eq=False)
+class Residuals:
+    """What was missed of the curves of R sources at one preset: coefficients [R, 2, size], measured less predicted."""
+
+    source: NDArray[np.intp]
+    coefficients: NDArray[np.float64]
+
+
+def preset_weights(places: Sequence[float], preset: ArrayLike) -> NDArray[np.float64]:
+    """Return how much each of the presets at ``places`` counts for M wanted places [M, presets]; rows sum to one."""
+    wanted = np.asarray(preset, dtype=np.float64)
+    return np.stack([np.interp(wanted, places, unit) for unit in np.eye(len(places))], axis=1)
+
+
+def measured_curves(
+    encoder: str, points: dict[str, Points], places: dict[str, float], most_breaks: int = MOST_BREAKS
+) -> EncoderCurves:
+    """Return the curves of an encoder from what was measured at each of its presets.
+
+    Raises
+    ------
+    DataError
+        No preset was measured on :data:`FEWEST_SOURCES` sources.
+    """
+    enough = [name for name in points if len(np.unique(points[name].source)) >= FEWEST_SOURCES]
+    if not enough:
+        raise DataError(f"no preset of {encoder} was measured on {FEWEST_SOURCES} sources or more")
+    presets = tuple(sorted(enough, key=lambda name: places[name]))
+    basis = QualityBasis(breaks_for(np.concatenate([points[name].place for name in presets]), most_breaks))
+    return EncoderCurves(
+        encoder=encoder, basis=basis, presets=presets, places=tuple(places[name] for name in presets),
+        points=tuple(points[name] for name in presets),
+        curves=tuple(fit_curves(points[name], basis) for name in presets),
+    )  # fmt: skip
+
+
+def train_predictor(
+    measured: EncoderCurves, sources: Sources, learn: NDArray[np.bool_], like: EncodePredictor | None = None
+) -> EncodePredictor:
+    """Learn an encoder's curves from the sources that the mask ``learn`` [S] admits.
+
+    Parameters
+    ----------
+    like
+        A predictor whose kernels are taken over; they are chosen anew when None, which costs fifty times as much.
+
+    Raises
+    ------
+    DataError
+        A preset has fewer than three such sources.
+    """
+    heads: dict[bool, list[Head]] = {False: [], True: []}
+    for place, curves in enumerate(measured.curves):
+        mine = learn[curves.source]
+        for probed, found in heads.items():
+            features, blocks = sources.features(probed=probed)
+            twin = None if like is None else (like.probed if probed else like.plain)[place]
+            found.append(fit_head(features[curves.source[mine]], curves.coefficients[mine], blocks, twin))
+    return EncodePredictor(
+        encoder=measured.encoder, basis=measured.basis, presets=measured.presets, places=measured.places,
+        plain=tuple(heads[False]), probed=tuple(heads[True]),
+    )  # fmt: skip
+
+
+def residuals(
+    measured: EncoderCurves, sources: Sources, predictor: EncodePredictor, *, probed: bool
+) -> list[Residuals]:
+    """Return what ``predictor`` misses of every curve, by preset."""
+    features, _ = sources.features(probed=probed)
+    found = []
+    for place, curves in zip(measured.places, measured.curves, strict=True):
+        predicted = predictor.coefficients(features[curves.source], np.full(len(curves.source), place), probed=probed)
+        found.append(Residuals(curves.source, curves.coefficients - predicted))
+    return found

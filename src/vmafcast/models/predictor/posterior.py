@@ -1,0 +1,108 @@
+"""After an encode was measured: the whole predicted curve moves, by Gaussian conditioning on the residuals' covariance.
+
+Residuals are what predictions for held-out source groups missed, as coefficients of both curves together (the logit
+of VMAF and the logarithm of bits per pixel), so that a measured VMAF also tells of the bitrate.
+
+References
+----------
+C. E. Rasmussen and C. K. I. Williams, *Gaussian Processes for Machine Learning*, 2006, equations A.6 (conditioning).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vmafcast.models.predictor.basis import QualityBasis
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+SHRINK = 0.1
+"""How far the covariance is drawn to its own diagonal: a few dozen sources do not settle all of its entries."""
+
+NOISE = 0.03
+"""Standard deviation of a measured point about a smooth curve, on both scales: one VMAF in the middle is 0.04."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One encode that was made: where on the quality axis, and its logit of VMAF and logarithm of bits per pixel."""
+
+    place: float
+    logit: float
+    log_bits: float
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Two curves over Q places, and how sure they are.
+
+    Attributes
+    ----------
+    values
+        float64 [2, Q]: the logit of VMAF, the logarithm of bits per pixel; each rises with the place.
+    deviation
+        float64 [2, Q]: one standard deviation of a measured point about them.
+    """
+
+    values: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+
+
+def residual_covariance(residuals: NDArray[np.float64], groups: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Return the covariance [2 size, 2 size] of held-out residuals [R, 2, size], every source group counting once."""
+    flat = residuals.reshape(len(residuals), -1)
+    _, of_row, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    weights = 1.0 / sizes[of_row]
+    covariance = (flat * weights[:, None]).T @ flat / weights.sum()
+    return np.asarray((1 - SHRINK) * covariance + SHRINK * np.diag(np.diag(covariance)))
+
+
+def update(
+    values: NDArray[np.float64],
+    places: NDArray[np.float64],
+    basis: QualityBasis,
+    covariance: NDArray[np.float64],
+    measured: Sequence[Measured] = (),
+) -> Curve:
+    """Return predicted curves after some encodes were measured.
+
+    Parameters
+    ----------
+    values
+        float64 [2, Q]: the predicted curves.
+    places
+        float64 [Q], rising: where they were predicted. Predictions between them are interpolated.
+    basis, covariance
+        Of the residuals; see :func:`residual_covariance`.
+    measured
+        What was measured; none gives the prediction with its deviations.
+    """
+    size = basis.size
+    weights = _both(basis, places)
+    if measured:
+        at = np.array([point.place for point in measured])
+        seen = _both(basis, at).reshape(-1, 2 * size)
+        predicted = np.stack([np.interp(at, places, curve) for curve in values])
+        found = np.array([[point.logit for point in measured], [point.log_bits for point in measured]])
+        gain = np.linalg.solve(seen @ covariance @ seen.T + NOISE**2 * np.eye(len(seen)), seen @ covariance).T
+        moved = gain @ (found - predicted).ravel()
+        values = values + weights @ moved
+        covariance = covariance - gain @ seen @ covariance
+    variance = np.einsum("cqi,ij,cqj->cq", weights, covariance, weights)
+    return Curve(
+        values=np.asarray(np.maximum.accumulate(values, axis=1)),
+        deviation=np.sqrt(np.maximum(variance, 0.0) + NOISE**2),
+    )
+
+
+def _both(basis: QualityBasis, places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the basis [2, Q, 2 size] at some places, for each of the two curves."""
+    weights = basis(places)
+    nothing = np.zeros_like(weights)
+    return np.stack([np.concatenate([weights, nothing], axis=1), np.concatenate([nothing, weights], axis=1)])

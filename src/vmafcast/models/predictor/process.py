@@ -1,0 +1,188 @@
+"""Gaussian processes over features of a source: a few dozen rows, a linear trend and smooth deviations from it.
+
+The features come in blocks (what was measured of the source, what a probe found), each with a length scale and a
+linear share of its own, so that a strong block is not drowned by many weak columns. These are chosen by the marginal
+likelihood of all outputs together, one at a time from fixed grids, until none of them improves it; the overall scale
+of each output is maximised in closed form. A grid needs no starting point and no luck, and gives the same model each
+time.
+
+References
+----------
+C. E. Rasmussen and C. K. I. Williams, *Gaussian Processes for Machine Learning*, 2006: the posterior mean is equation
+2.25, the marginal likelihood equation 5.8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vmafcast.common.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+LENGTHS = (1.0, 1.5, 2.2, 3.3, 5.0, 10.0, float("inf"))
+"""Length scales of a block, in standard deviations times the root of its number of features; infinite leaves it out."""
+
+LINEAR_SHARES = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+"""Weights of a block's linear kernel beside the smooth one, whose weight is 1."""
+
+NOISES = tuple(float(noise) for noise in np.geomspace(1e-3, 30.0, 28))
+"""Variances of the noise, in units of the smooth kernel's variance."""
+
+SWEEPS = 20
+"""How often all choices are gone through at most; three or four are enough."""
+
+FEWEST_ROWS = 3
+
+_GAIN = 1e-9
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A kernel: ``exp(-sum_b d2_b / (2 lengths_b^2)) + sum_b linear_b x_b.y_b``; block b's terms per feature of it."""
+
+    lengths: tuple[float, ...]
+    linear: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianProcess:
+    """A fitted process for P outputs over N rows of F features.
+
+    Attributes
+    ----------
+    blocks
+        The numbers of features of each block, in their order.
+    mean, std, low, high
+        float64 [F]: the scaler, and the range that a feature is held within.
+    rows
+        float64 [N, F]: the rows that were learnt from, scaled.
+    shape
+        The kernel.
+    weights
+        float64 [P, N]: what each row contributes to each output.
+    """
+
+    blocks: tuple[int, ...]
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    rows: NDArray[np.float64]
+    shape: Shape
+    weights: NDArray[np.float64]
+
+    def predict(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the posterior means [M, P] for ``features`` [M, F], each held within its range."""
+        scaled = (np.clip(features, self.low, self.high) - self.mean) / self.std
+        return np.asarray(_kernel(_parts(scaled, self.rows, self.blocks), self.shape) @ self.weights.T)
+
+
+def fit(
+    features: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    blocks: Sequence[int],
+    shape: Shape | None = None,
+    margin: float = 0.1,
+) -> GaussianProcess:
+    """Fit one kernel for all columns of ``targets``, and each column's noise and weights.
+
+    Parameters
+    ----------
+    features
+        float64 [N, F], finite, N at least 3.
+    targets
+        float64 [N, P], each with a mean of about zero; it is not taken off.
+    blocks
+        How many of the F features belong to each block, in order.
+    shape
+        The kernel; chosen from the grids when None.
+    margin
+        How far beyond the rows a feature is believed, as a share of their range.
+
+    Raises
+    ------
+    DataError
+        There are fewer than three rows.
+    """
+    if len(features) < FEWEST_ROWS:
+        raise DataError(f"{len(features)} sources are too few to learn curves from; give at least {FEWEST_ROWS}")
+    mean, std = features.mean(axis=0), features.std(axis=0)
+    # A column that never moved has nothing to teach; a tiny deviation would blow up the first row that differs.
+    std = np.where(std > 1e-9 * np.maximum(np.abs(mean), 1.0), std, np.inf)
+    reach = margin * np.ptp(features, axis=0)
+    rows = (features - mean) / std
+    parts = _parts(rows, rows, blocks)
+    chosen, weights = _choose(parts, targets) if shape is None else (shape, _solve(parts, shape, targets)[1])
+    return GaussianProcess(
+        blocks=tuple(blocks), mean=mean, std=std, low=features.min(axis=0) - reach, high=features.max(axis=0) + reach,
+        rows=rows, shape=chosen, weights=weights,
+    )  # fmt: skip
+
+
+def _choose(
+    parts: tuple[NDArray[np.float64], NDArray[np.float64]], targets: NDArray[np.float64]
+) -> tuple[Shape, NDArray[np.float64]]:
+    """Return the kernel that no single choice from the grids improves, and the weights with it."""
+    blocks = len(parts[0])
+    best = Shape((3.3,) * blocks, (0.3,) * blocks)
+    likelihood, weights = _solve(parts, best, targets)
+    for _ in range(SWEEPS):
+        before = likelihood
+        for block in range(blocks):
+            for name, choices in (("lengths", LENGTHS), ("linear", LINEAR_SHARES)):
+                for choice in choices:
+                    other = replace(best, **{name: _with(getattr(best, name), block, choice)})
+                    found, solved = _solve(parts, other, targets)
+                    if found > likelihood + _GAIN:
+                        likelihood, weights, best = found, solved, other
+        if likelihood == before:
+            break
+    return best, weights
+
+
+def _solve(
+    parts: tuple[NDArray[np.float64], NDArray[np.float64]], shape: Shape, targets: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64]]:
+    """Return the log marginal likelihood of all outputs, up to a constant, and their weights [P, N]."""
+    values, vectors = np.linalg.eigh(_kernel(parts, shape))
+    values = np.maximum(values, 0.0)
+    turned = vectors.T @ targets
+    spread = values[None, :] + np.asarray(NOISES)[:, None]
+    scale = np.maximum((turned.T[None] ** 2 / spread[:, None]).mean(axis=2), 1e-300)
+    likelihood = -0.5 * (len(values) * np.log(scale) + np.log(spread).sum(axis=1)[:, None])
+    best = likelihood.argmax(axis=0)
+    weights = vectors @ (turned / spread[best].T)
+    return float(likelihood.max(axis=0).sum()), np.asarray(weights.T)
+
+
+def _parts(
+    left: NDArray[np.float64], right: NDArray[np.float64], blocks: Sequence[int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return each block's squared distances and dot products [blocks, N, M], per feature of the block."""
+    squared, dots = [], []
+    begin = 0
+    for width in blocks:
+        one, two = left[:, begin : begin + width], right[:, begin : begin + width]
+        dot = one @ two.T / width
+        lengths = (one**2).sum(axis=1)[:, None] + (two**2).sum(axis=1)[None, :]
+        squared.append(np.maximum(lengths / width - 2 * dot, 0.0))
+        dots.append(dot)
+        begin += width
+    return np.stack(squared), np.stack(dots)
+
+
+def _kernel(parts: tuple[NDArray[np.float64], NDArray[np.float64]], shape: Shape) -> NDArray[np.float64]:
+    squared, dots = parts
+    inverse = 1.0 / np.square(shape.lengths)
+    return np.asarray(np.exp(-0.5 * np.tensordot(inverse, squared, 1)) + np.tensordot(shape.linear, dots, 1))
+
+
+def _with(values: tuple[float, ...], place: int, value: float) -> tuple[float, ...]:
+    return (*values[:place], value, *values[place + 1 :])

@@ -1,0 +1,189 @@
+"""The sidecar of a predictor: what its input columns are, how sure it is, and what it takes to serve it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from vmafcast.common.documents import Document
+from vmafcast.models.predictor.basis import QualityBasis
+from vmafcast.models.predictor.calibration import StageCalibration
+from vmafcast.models.predictor.inputs import InputLayout
+from vmafcast.models.sidecar import FileName, GateFacts, Sha256
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SCHEMA_VERSION: Final = 1
+
+
+class ProbeEncode(Document):
+    """One encode of the probe: ffmpeg's encoder name, its preset and its quality value."""
+
+    encoder: str
+    preset: str
+    quality: int
+
+    @property
+    def name(self) -> str:
+        """Its name in the input's columns."""
+        return f"{self.encoder}_{self.preset}_{self.quality}"
+
+
+class VariantUncertainty(Document):
+    """How sure the predictor is, with or without the probe.
+
+    Attributes
+    ----------
+    covariance
+        Of what was missed of held-out source groups: rows and columns are the spline coefficients of the logit of VMAF,
+        then those of the logarithm of bits per pixel.
+    calibrations
+        After no, one and two measured encodes.
+    """
+
+    covariance: tuple[tuple[float, ...], ...]
+    calibrations: Annotated[tuple[StageCalibration, ...], Field(min_length=1)]
+
+    def matrix(self) -> NDArray[np.float64]:
+        """Return the covariance as an array."""
+        return np.array(self.covariance)
+
+
+class StageFigures(Document):
+    """How well held-out source groups were predicted at one stage.
+
+    Attributes
+    ----------
+    probed
+        Whether with the probe.
+    measured
+        After how many measured encodes; those themselves are not counted.
+    points
+        How many encodes were predicted, and how many of them have a VMAF from 60 to 98.
+    mae
+        Mean absolute error in VMAF over the latter.
+    bitrate_error
+        Median relative error of the bitrate over all.
+    vmaf_coverage, bitrate_coverage
+        The share of the latter that the 90 % intervals hold.
+    """
+
+    probed: bool
+    measured: int
+    points: tuple[int, int]
+    mae: float | None
+    bitrate_error: float | None
+    vmaf_coverage: float | None
+    bitrate_coverage: float | None
+
+
+class PredictorTraining(Document):
+    """What a predictor was trained from.
+
+    Attributes
+    ----------
+    dataset, corpus_sha256
+        The corpora, in words, and one digest over their files.
+    rows
+        How many encodes.
+    sources, source_groups
+        How many there are.
+    source_group_names
+        Which: nobody can judge the predictor by material that it was shown.
+    held_out
+        Its figures on source groups that it had not seen.
+    """
+
+    dataset: str
+    corpus_sha256: Sha256
+    rows: int
+    sources: int
+    source_groups: int
+    source_group_names: tuple[str, ...]
+    held_out: tuple[StageFigures, ...]
+
+
+class PredictorSidecar(Document):
+    """All that is needed to serve one encode predictor and to audit it.
+
+    Attributes
+    ----------
+    id
+        ``predictor_<encoder>``.
+    onnx, sha256, opset, input_names, output_names
+        The model file beside the sidecar, its hash, and the contract of the graph.
+    feature_order
+        The columns of the input, in order.
+    feature_min, feature_max
+        The range of each column but the last three over the training sources.
+    encoder
+        Of which encodes are predicted.
+    presets, preset_places
+        The presets that were learnt, fastest first, and their places on the encoder's scale; others are served as
+        mixtures of, or as, the nearest.
+    quality_breaks
+        The places on the quality scale at which curves are fixed; beyond them they go on straight.
+    complexity_columns
+        How many of the first columns describe the source's pictures.
+    complexity_revision, sample_runs, sample_length, probe
+        How the columns were measured: with other settings they mean something else.
+    uncertainty
+        Without the probe, and with it.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    id: Annotated[str, Field(pattern=r"^predictor_[A-Za-z0-9_.+-]+$")]
+    kind: Literal["predictor"] = "predictor"
+    onnx: FileName
+    sha256: Sha256
+    opset: int
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    feature_order: tuple[str, ...]
+    feature_min: tuple[float, ...]
+    feature_max: tuple[float, ...]
+    encoder: str
+    presets: Annotated[tuple[str, ...], Field(min_length=1)]
+    preset_places: tuple[float, ...]
+    quality_breaks: tuple[float, ...]
+    complexity_columns: int
+    complexity_revision: int
+    probe_revision: int
+    sample_runs: int
+    sample_length: int
+    probe: Annotated[tuple[ProbeEncode, ...], Field(min_length=1)]
+    teacher: str
+    output_range: tuple[float, float]
+    uncertainty: tuple[VariantUncertainty, VariantUncertainty]
+    training: PredictorTraining
+    gate: GateFacts | None
+    smoke: bool
+    licence: str
+    notes: str
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if self.feature_order != self.layout.columns:
+            raise ValueError("feature_order must be complexity, geometry, the probe's columns and the request")
+        if len(self.presets) != len(self.preset_places):
+            raise ValueError("every preset needs its place")
+        known = len(self.feature_order) - 3
+        if len(self.feature_min) != known or len(self.feature_max) != known:
+            raise ValueError(f"feature_min and feature_max must have {known} values, one for each measured column")
+        size = 2 * self.basis.size
+        if any(each.matrix().shape != (size, size) for each in self.uncertainty):
+            raise ValueError(f"the covariances must be {size} by {size}")
+        return self
+
+    @property
+    def layout(self) -> InputLayout:
+        """The input's columns."""
+        return InputLayout(self.feature_order[: self.complexity_columns], tuple(encode.name for encode in self.probe))
+
+    @property
+    def basis(self) -> QualityBasis:
+        """The quality axis."""
+        return QualityBasis(self.quality_breaks)
