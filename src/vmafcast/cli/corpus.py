@@ -40,8 +40,8 @@ interchange.add_to(corpus)
     help="The metric model that is predicted; repeat to measure others beside it [default: by the sources' size].",
 )  # fmt: skip
 @click.option(
-    "--features", metavar="LIST", default="canonical6,lite", show_default=True,
-    help="What is measured of each frame: canonical6, lite, full.",
+    "--features", metavar="LIST", default="canonical6,lite,activity", show_default=True,
+    help="What is measured of each frame: canonical6, lite, activity, full.",
 )  # fmt: skip
 @click.option("--deinterlace", is_flag=True, help="De-interlace interlaced sources; they are refused otherwise.")
 @click.option("--allow-hdr", is_flag=True, help="Score HDR sources as if they were SDR; they are refused otherwise.")
@@ -164,6 +164,33 @@ def samples(folder: Path, *, as_json: bool) -> None:
     paths = generate_samples(folder, progress=TerminalProgress())
     console.emit("done", folder=str(folder), files=[path.name for path in paths])
     console.show(f"{folder}: {len(paths)} sources and their MANIFEST.csv")
+
+
+@corpus.command()
+@click.argument("folder", type=_FOLDER)
+@click.option(
+    "--sources", "places", required=True, multiple=True, type=_FOLDER, help="Where its clips lie; repeatable."
+)
+@click.option(
+    "--cache", type=_FOLDER, help="Where measurements are kept by content [default: $XDG_CACHE_HOME/vmafcast]."
+)
+@json_option
+@ffmpeg_option
+def complexity(
+    folder: Path, places: tuple[Path, ...], cache: Path | None, ffmpeg_path: str | None, *, as_json: bool
+) -> None:
+    """Measure and probe the sources of the corpus at FOLDER, for encode predictors to learn from.
+
+    The table `sources.parquet` is written beside the encodes.
+    """
+    from vmafcast.cli.console import Console, TerminalProgress
+    from vmafcast.media.ffmpeg import find_ffmpeg
+    from vmafcast.workflows.surveys import survey_corpus
+
+    console = Console(as_json=as_json)
+    result = survey_corpus(folder, places, find_ffmpeg(ffmpeg_path), cache=cache, progress=TerminalProgress())
+    console.emit("done", table=str(result.path), sources=result.sources, cpu_seconds=round(result.cpu_seconds, 3))
+    console.show(f"{result.path}: {result.sources} sources, measured and probed in {result.cpu_seconds:,.0f} CPU s")
 
 
 @corpus.command()

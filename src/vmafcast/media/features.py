@@ -117,7 +117,12 @@ FULL = FeatureSet(
 )  # fmt: skip
 """All that libvmaf logs with the default teacher, and what it can measure besides at the default options."""
 
-FEATURE_SETS: Mapping[str, FeatureSet] = MappingProxyType({each.name: each for each in (CANONICAL6, LITE, FULL)})
+ACTIVITY = FeatureSet(name="activity", columns=feature_names.ACTIVITY, extractors=(), filters=())
+"""What there is to be seen in each frame of the source; measured without ffmpeg, once for all encodes of a source."""
+
+FEATURE_SETS: Mapping[str, FeatureSet] = MappingProxyType({
+    each.name: each for each in (CANONICAL6, LITE, ACTIVITY, FULL)
+})  # fmt: skip
 
 SPEED_CHROMA_SIDE = 320
 """Shorter side in pixels from which SpEED can be measured of chroma. Below, libvmaf finds its covariance singular and

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from vmafcast.common.errors import MediaError
 from vmafcast.common.files import atomic_path
 from vmafcast.media import graph
+from vmafcast.media.complexity.activity import source_activity
 from vmafcast.media.cpu import CellCpu, attribute
-from vmafcast.media.features import Column, columns_of, read_filter_stats, read_libvmaf_log, unmeasurable
+from vmafcast.media.features import ACTIVITY, Column, columns_of, read_filter_stats, read_libvmaf_log, unmeasurable
 from vmafcast.media.ffmpeg import Ffmpeg, supports_loopback
 from vmafcast.media.graph import EncodeSettings, Scoring
 from vmafcast.media.process import STALL_SECONDS, run_ffmpeg
@@ -264,6 +265,8 @@ def _read_scores(folder: Path, cell: int, scoring: Scoring, reference: Source, d
     found = read_libvmaf_log(folder / f"c{cell}.json", wanted, scores)
     for name in scoring.filters:
         found |= read_filter_stats(folder / f"c{cell}.{name}", name)
+    if ACTIVITY in scoring.feature_sets:
+        found |= source_activity(reference)
     columns = {name: found[name] for name in (*wanted, *scores)}
     short = {name: len(column) for name, column in columns.items() if len(column) != frames}
     if short:

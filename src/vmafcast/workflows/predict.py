@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from vmafcast.common.errors import RequestError
 from vmafcast.encoders.catalogue import get_encoder
-from vmafcast.media.features import FEATURE_SETS, FeatureSet
+from vmafcast.media.features import FEATURE_SETS, FeatureSet, columns_of
 from vmafcast.media.ffmpeg import Ffmpeg
 from vmafcast.media.graph import Scoring
 from vmafcast.media.measure import score_pair
@@ -101,7 +103,7 @@ def predict_clip(
     """
     called, using = _chosen(registry, recipe, model, name)
     features = using.feature_order
-    scoring = Scoring(using.teacher, (_feature_set(features),))
+    scoring = Scoring(using.teacher, feature_sets_of(features))
     frames = score_pair(ffmpeg, probe(reference), probe(distorted), scoring)
     table = np.column_stack([frames.columns[column] for column in features])
     if encode is None or not using.codec_aware:
@@ -140,9 +142,18 @@ def encode_facts(encoder: str | None, preset: str | None, quality: int | None) -
     return facts
 
 
-def _feature_set(features: tuple[str, ...]) -> FeatureSet:
-    """Return a known feature set that holds ``features``."""
-    for each in FEATURE_SETS.values():
-        if set(features) <= set(each.columns):
-            return each
-    raise RequestError(f"no feature set holds all of {', '.join(features)}, which the model needs")
+def feature_sets_of(features: Collection[str]) -> tuple[FeatureSet, ...]:
+    """Return as few known feature sets as hold all of ``features``, the cheap before the dear.
+
+    Raises
+    ------
+    RequestError
+        No known set holds one of them.
+    """
+    known = tuple(FEATURE_SETS.values())
+    for count in range(1, len(known) + 1):
+        for sets in combinations(known, count):
+            if set(features) <= set(columns_of(sets)):
+                return sets
+    lacking = sorted(set(features) - set(columns_of(known)))
+    raise RequestError(f"no feature set holds {', '.join(lacking)}, which the model needs")

@@ -17,7 +17,7 @@ from vmafcast.media.scorable import refuse_unscorable
 from vmafcast.media.source import Source, probe
 from vmafcast.media.teachers import check_teacher, default_teacher
 
-DEFAULT_FEATURE_SETS: tuple[str, ...] = ("canonical6", "lite")
+DEFAULT_FEATURE_SETS: tuple[str, ...] = ("canonical6", "lite", "activity")
 
 
 @dataclass(frozen=True, slots=True)

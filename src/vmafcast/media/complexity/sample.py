@@ -7,6 +7,7 @@ file in a private folder: the measures map it into memory, and the probe encodes
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -85,11 +86,20 @@ class Sample:
         The frame indices, by run.
     path
         A YUV4MPEG2 file, 4:2:0 of 8 or 10 bits, of the source's even size, all runs one after the other.
+    cpu_seconds, wall_seconds
+        What finding and decoding them cost this process.
     """
 
     source: Source
     runs: tuple[range, ...]
     path: Path
+    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
+
+    @property
+    def first_and_last(self) -> tuple[tuple[int, int], ...]:
+        """The first and last frame index of each run, both included."""
+        return tuple((run[0], run[-1]) for run in self.runs)
 
     @property
     def frames(self) -> int:
@@ -157,11 +167,25 @@ def sampled(source: Source, plan: SamplePlan = DEFAULT_PLAN, *, workdir: Path | 
     runs = plan.choose(source.frames, width * height)
     with private_workdir(workdir) as folder:
         sample = Sample(source, runs, folder / "sample.y4m")
+        cpu, wall = time.process_time(), time.perf_counter()
         try:
             _write(sample)
         except OSError as error:
             raise OutputError(f"cannot write the sample of {source.path.name}: {error.strerror}") from error
-        yield sample
+        yield replace(sample, cpu_seconds=time.process_time() - cpu, wall_seconds=time.perf_counter() - wall)
+
+
+def shown_planes(source: Source) -> Iterator[tuple[Plane, Plane, Plane]]:
+    """Yield the planes Y, U and V of every frame of ``source`` as they are encoded: 4:2:0 of its depth, even sides.
+
+    Raises
+    ------
+    MediaError
+        A frame cannot be decoded.
+    """
+    for frame in _decode_by_count(source, (range(source.frames),), skip=0):
+        luma, blue, red = _to_planes(frame, source, source_depth(source))
+        yield luma, blue, red
 
 
 def _write(sample: Sample) -> None:
