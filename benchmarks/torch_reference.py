@@ -1,7 +1,7 @@
 """The published training, one network after another in PyTorch: the baseline of :mod:`benchmarks.training`.
 
-It reads the same recipe as the batched trainer (a ``*_reference`` one), the same design matrix and the same folds, and is
-written as such scripts are: a standardised matrix on the CPU, a shuffled index, a Python loop over mini-batches.
+It reads the same recipe as the batched trainer (a ``*_reference`` one), the same design matrix and the same folds, and
+is written as such scripts are: a standardised matrix on the CPU, a shuffled index, a Python loop over mini-batches.
 """
 
 from __future__ import annotations

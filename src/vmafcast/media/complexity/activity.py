@@ -1,8 +1,8 @@
 """Activity: how much there is to see in each frame of a source, at four scales.
 
 VMAF asks how much of the source's detail survives, scale by scale; a PSNR says how much was lost, whatever there was.
-The mean gradient of the source at each scale tells one from the other, costs one pass over the source's luma, and is the
-same for every encode of it.
+The mean gradient of the source at each scale tells one from the other, costs one pass over the source's luma, and is
+the same for every encode of it.
 """
 
 from __future__ import annotations
