@@ -175,3 +175,24 @@ def test_a_signal_ends_a_build_and_leaves_nothing_running(start, clip, tmp_path,
     assert not running()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert not list(tmp_path.rglob("vmafcast-work-*"))
+
+
+def test_verify_makes_random_cells_again(again, run_in, built):
+    said = run_in(again, "corpus", "verify", "corpus", "--rebuild", "2", "--sources", "clips", "--seed", "5", "--json")
+    assert said.code == 0, said.err
+    [rebuilt] = [line for line in said.lines if line["type"] == "rebuilt"]
+    assert (len(rebuilt["rebuilt"]), rebuilt["seed"], rebuilt["frames"]) == (2, 5, 2 * built.frames)
+    assert said.done["ok"] is True
+    for path in (again / "corpus" / "frames").iterdir():
+        rows = pl.read_parquet(path, glob=False)
+        rows.with_columns(pl.col("adm2") - 1e-9).write_parquet(path)  # nothing else tells it from a measurement
+    said = run_in(again, "corpus", "verify", "corpus", "--rebuild", "1", "--sources", "clips", "--json")
+    assert said.code == 4
+    assert [line["check"] for line in said.lines if line["type"] == "finding"] == ["rebuilt"]
+    assert said.lines[-1]["type"] == "error"
+
+
+def test_rebuilding_needs_sources(again, run_in):
+    said = run_in(again, "corpus", "verify", "corpus", "--rebuild", "2")
+    assert said.code == 2
+    assert "--rebuild and --sources go together" in said.err

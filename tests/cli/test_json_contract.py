@@ -56,7 +56,10 @@ def said(served, clip, run_in, tmp_path_factory):
     tune = ("tune", clip, "--encoder", "libx264", "--preset", "ultrafast", "--out", "o.mkv", "--json", "--target")
     found = {
         "vmafcast tune": [*run_in(folder, *tune, "80").lines, *run_in(folder, *tune, "1").lines],
-        "vmafcast corpus build": served.said["build"].lines,
+        "vmafcast corpus build": [
+            *served.said["build"].lines,
+            *run_in(served.folder, *served.build_arguments(), "--dry-run").lines,
+        ],
         "vmafcast corpus describe": run_in(folder, "corpus", "describe", served.corpus, "--json").lines,
         "vmafcast train": served.said["train"].lines,
         "vmafcast ship": served.said["ship"].lines,

@@ -161,7 +161,7 @@ def test_an_encoder_that_is_not_there_is_refused_before_anything_runs(ffmpeg, so
 
 
 def test_every_encoder_is_asked_once(ffmpeg, sources):
-    found = check_encoders(ffmpeg, Sweep(sources, x264(25, 45), SCORING))
+    found = check_encoders(ffmpeg, x264(25, 45))
     assert list(found) == ["libx264"]
     assert found["libx264"].works
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmafcast.cli.options import json_option
+from vmafcast.cli.options import ffmpeg_option, json_option
 
 if TYPE_CHECKING:
     from vmafcast.cli.console import Console
@@ -128,18 +128,51 @@ def compact(folder: Path, output: Path, *, frame_stride: int, float32: bool, as_
 
 @click.command()
 @click.argument("folder", type=_PATH)
+@click.option("--rebuild", type=click.IntRange(min=1), metavar="N", help="Make N random cells again, and compare.")
+@click.option("--sources", multiple=True, type=_PATH, metavar="PATH", help="Where the sources are; with --rebuild.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Which cells are drawn.")
+@click.option("--processes", type=click.IntRange(min=1), help="ffmpeg processes at once [default: one for each core].")
 @json_option
-def verify(folder: Path, *, as_json: bool) -> None:
-    """Check every file and every number of the corpus at FOLDER; exit code 4 where anything is wrong."""
+@ffmpeg_option
+def verify(
+    folder: Path,
+    rebuild: int | None,
+    sources: tuple[Path, ...],
+    seed: int,
+    processes: int | None,
+    ffmpeg_path: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Check every file and every number of the corpus at FOLDER; exit code 4 where anything is wrong.
+
+    With --rebuild, random cells are also encoded and scored again, and must have the same numbers to the last digit.
+    """
     from vmafcast.cli.console import Console, TerminalProgress
-    from vmafcast.common.errors import IntegrityError
+    from vmafcast.common.cores import usable_cores
+    from vmafcast.common.errors import IntegrityError, RequestError
+    from vmafcast.corpus.rebuild import rebuild_cells
     from vmafcast.corpus.store import CorpusStore
     from vmafcast.corpus.verify import verify_corpus
+    from vmafcast.media.ffmpeg import find_ffmpeg
 
+    if bool(rebuild) != bool(sources):
+        raise RequestError("--rebuild and --sources go together: how many cells, and where their sources are")
     console = Console(as_json=as_json)
-    report = verify_corpus(CorpusStore(folder), progress=TerminalProgress())
+    progress = TerminalProgress()
+    store = CorpusStore(folder)
+    report = verify_corpus(store, progress=progress)
+    again = None
+    if rebuild and report.ok:  # what is known to be wrong need not be made again
+        again = rebuild_cells(
+            store, sources, find_ffmpeg(ffmpeg_path),
+            count=rebuild, seed=seed, processes=processes or usable_cores(), progress=progress,
+        )  # fmt: skip
+        report = report.model_copy(update={"findings": (*again.findings, *report.findings)})
     for finding in report.findings:
         console.emit("finding", **finding.model_dump(mode="json"))
+    if again:
+        console.emit("rebuilt", **again.model_dump(mode="json", exclude={"findings"}))
     problems = len(report.problems)
     notes = len(report.findings) - problems
     console.emit(
@@ -153,6 +186,11 @@ def verify(folder: Path, *, as_json: bool) -> None:
             f"{folder} ({said}) is not sound, problems: {problems}; mend or build anew what is named above"
         )
     console.show(f"{folder}: {said} hold; {notes} notes")
+    if again:
+        console.show(
+            f"{len(again.rebuilt)} cells made again (seed {seed}): the same to the last digit, {again.frames:,} "
+            f"frames of {again.columns} columns"
+        )
 
 
 def _show_findings(console: Console, report: CorpusReport) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -17,11 +17,12 @@ from typing import NoReturn
 
 from vmafcast.common.errors import FfmpegError, MediaError, OutputError, VmafcastError
 from vmafcast.common.progress import Progress, Silent
-from vmafcast.corpus.estimate import SweepEstimate, estimate, plan_build
+from vmafcast.corpus.estimate import BuildPlan, SweepEstimate, estimate, plan_build
 from vmafcast.corpus.plan import Cell, CellGroup, Sweep
 from vmafcast.corpus.store import CorpusStore
 from vmafcast.media.availability import Availability, require_encoder
 from vmafcast.media.ffmpeg import Ffmpeg
+from vmafcast.media.graph import EncodeSettings, Scoring
 from vmafcast.media.measure import encode_and_score
 from vmafcast.media.process import STALL_SECONDS, end_all
 
@@ -59,9 +60,9 @@ class BuildReport:
     cpu_seconds: float = 0.0
 
 
-def check_encoders(ffmpeg: Ffmpeg, sweep: Sweep) -> dict[str, Availability]:
-    """Return the availability of every encoder of a sweep; CapabilityError for one that does not work here."""
-    encoders = {settings.encoder.name: settings.encoder for settings in sweep.settings}
+def check_encoders(ffmpeg: Ffmpeg, settings: Iterable[EncodeSettings]) -> dict[str, Availability]:
+    """Return the availability of every encoder of ``settings``; CapabilityError for one that does not work here."""
+    encoders = {each.encoder.name: each.encoder for each in settings}
     return {name: require_encoder(ffmpeg, encoder) for name, encoder in encoders.items()}
 
 
@@ -73,7 +74,7 @@ def dry_run(store: CorpusStore, sweep: Sweep, ffmpeg: Ffmpeg, *, processes: int,
     CapabilityError
         An encoder does not work here.
     """
-    plan = plan_build(store, sweep, ffmpeg, check_encoders(ffmpeg, sweep))
+    plan = plan_build(store, sweep, ffmpeg, check_encoders(ffmpeg, sweep.settings))
     return estimate(plan, processes=processes, cores=cores)
 
 
@@ -118,18 +119,36 @@ def build_corpus(
     OutputError
         The corpus cannot be written (a full disk, say). What is finished is kept, and the same call goes on from it.
     """
-    availabilities = check_encoders(ffmpeg, sweep)
+    availabilities = check_encoders(ffmpeg, sweep.settings)
     store.prepare()
-    plan = plan_build(store, sweep, ffmpeg, availabilities)
+    return run_plan(
+        store, plan_build(store, sweep, ffmpeg, availabilities), sweep.scoring, ffmpeg, availabilities,
+        processes=processes, tries=tries, stall_seconds=stall_seconds, progress=progress,
+    )  # fmt: skip
+
+
+def run_plan(
+    store: CorpusStore,
+    plan: BuildPlan,
+    scoring: Scoring,
+    ffmpeg: Ffmpeg,
+    availabilities: Mapping[str, Availability],
+    *,
+    processes: int,
+    tries: int = DEFAULT_TRIES,
+    stall_seconds: float = STALL_SECONDS,
+    progress: Progress | None = None,
+) -> BuildReport:
+    """Run the groups of a plan into a store that is prepared; see :func:`build_corpus`."""
     report = BuildReport(planned=len(plan.cells), already_finished=plan.already_finished)
     shown = progress or Silent()
 
     def run(group: CellGroup) -> float:
         encodes = encode_and_score(
-            ffmpeg, group.source.video, [cell.settings for cell in group.cells], sweep.scoring,
+            ffmpeg, group.source.video, [cell.settings for cell in group.cells], scoring,
             workdir=store.folder, stall_seconds=stall_seconds,
         )  # fmt: skip
-        store.write_group(group, encodes, sweep.scoring, ffmpeg, availabilities[group.cells[0].settings.encoder.name])
+        store.write_group(group, encodes, scoring, ffmpeg, availabilities[group.cells[0].settings.encoder.name])
         return sum(sum(filter(None, (e.cpu.encode, e.cpu.decode, e.cpu.score))) for e in encodes)
 
     def is_full(error: MediaError, group: CellGroup) -> bool:
@@ -140,9 +159,8 @@ def build_corpus(
 
     with (
         shown.task("encoding and scoring", total=sum(cost.seconds for cost in plan.costs.values())) as task,
-        closing(
-            _run_all(plan.groups, run, processes, tries, is_full)
-        ) as outcomes,  # whatever interrupts this ends every ffmpeg
+        # Whatever interrupts this ends every ffmpeg.
+        closing(_run_all(plan.groups, run, processes, tries, is_full)) as outcomes,
     ):
         for group, outcome in outcomes:
             task.advance(whole.seconds if (whole := plan.costs.get(group.key)) else plan.model.group(group).seconds)

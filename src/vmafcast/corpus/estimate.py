@@ -11,6 +11,7 @@ from vmafcast.corpus.plan import Cell, CellGroup, Sweep, group_cells, plan_cells
 from vmafcast.corpus.store import CorpusStore
 from vmafcast.media.availability import Availability
 from vmafcast.media.ffmpeg import Ffmpeg
+from vmafcast.media.graph import Scoring
 
 _BUSY = 0.95
 """The share of their time that cores work while there is work: the rest goes into starting and ending processes."""
@@ -117,9 +118,13 @@ def plan_build(
     DataError
         A file of the corpus cannot be read.
     """
-    cells = plan_cells(sweep, ffmpeg, availabilities)
+    return plan_of(store, plan_cells(sweep, ffmpeg, availabilities), sweep.scoring)
+
+
+def plan_of(store: CorpusStore, cells: Sequence[Cell], scoring: Scoring) -> BuildPlan:
+    """Return the plan of any cells, measured in one way."""
     finished = frozenset(store.finished())
-    model = CostModel(sweep.scoring, store.encodes() if finished else None)
+    model = CostModel(scoring, store.encodes() if finished else None)
     groups = group_cells(cells, finished, lambda group: model.group(group).seconds)
     return BuildPlan(tuple(cells), finished, tuple(groups), cost_by_group(groups, model), model)
 

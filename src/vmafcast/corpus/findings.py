@@ -20,6 +20,7 @@ Check = Literal[
     "teachers",  # scores of more than one teacher
     "groups",  # one material in two source groups, or one name for two contents
     "curve",  # VMAF that falls where quality rises
+    "rebuilt",  # a cell that has other numbers when it is made again
     "unstated",  # what an imported corpus does not say
 ]
 
