@@ -3,7 +3,7 @@ of it as JSON. A program of its own, because it forks and its audit hooks cannot
 
 usage: fault_driver.py TEMPLATE CANDIDATE WORK OPERATION FAULT
 
-OPERATION is register, promote, rollback or revoke. FAULT is ``kill`` (SIGKILL at the operation), ``line`` (at
+OPERATION is register, promote, ship, rollback or revoke. FAULT is ``kill`` (SIGKILL at the operation), ``line`` (at
 every line of the code under test) or ``error`` (the operation fails with "no space left on device").
 """
 
@@ -42,7 +42,7 @@ FILE_EVENTS = {
 }
 # The code that writes; reading the events back line by line has nothing to interrupt.
 CODE = {module.__file__ for module in (store, transaction, common_files)}
-APPENDING = (journal.__file__, "append_event")
+APPENDING = (journal.__file__, "append_events")
 RAISED, NOT_REACHED, SWALLOWED, LEAKED = 3, 4, 5, 6
 
 
@@ -54,6 +54,8 @@ def operate(folder: Path, candidate_folder: Path, operation: str) -> None:
         registry.revoke(registry.champion(RECIPE).id, "worse")
     elif operation == "register":
         registry.register(read_candidate(candidate_folder))
+    elif operation == "ship":
+        registry.ship(read_candidate(candidate_folder), read_verdict(candidate_folder))
     else:
         candidate = read_candidate(candidate_folder)
         registry.promote(candidate.model_id, read_verdict(candidate_folder))

@@ -17,7 +17,7 @@ from vmafcast.registry.verify import verify
 
 DRIVER = Path(__file__).with_name("fault_driver.py")
 RAISED, SWALLOWED = 3, 5
-OPERATIONS = ["register", "promote", "rollback", "revoke"]
+OPERATIONS = ["register", "promote", "ship", "rollback", "revoke"]
 
 
 @pytest.fixture

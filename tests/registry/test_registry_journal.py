@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vmafcast.common.errors import IntegrityError, OutputError, RequestError
-from vmafcast.registry.journal import NO_EVENT, Event, append_event, cut_back, read_journal, scan_journal
+from vmafcast.registry.journal import NO_EVENT, Event, append_events, cut_back, read_journal, scan_journal
 from vmafcast.registry.store import Registry
 from vmafcast.registry.verify import verify
 
@@ -152,7 +152,7 @@ def test_appending_and_cutting_back(history):
     journal = read_journal(history)
     before = history.read_bytes()
     event = journal.events[-1].model_copy(update={"seq": 7, "previous_hash": journal.head}).sealed()
-    append_event(history, event, journal.size)
+    append_events(history, [event], journal.size)
     assert read_journal(history).events[-1] == event
     cut_back(history, journal.size)
     assert history.read_bytes() == before
@@ -161,6 +161,6 @@ def test_appending_and_cutting_back(history):
 def test_a_history_that_cannot_be_written_is_named(tmp_path, history):
     event = read_journal(history).events[0]
     with pytest.raises(OutputError, match="absent"):
-        append_event(tmp_path / "absent", event, 0)
+        append_events(tmp_path / "absent", [event], 0)
     with pytest.raises(OutputError, match="absent"):
         cut_back(tmp_path / "absent", 0)

@@ -438,3 +438,34 @@ def test_the_same_operations_give_the_same_bytes(tmp_path, workshop, tree):
             registry.promote(registry.register(candidate), workshop.verdict(candidate))
         trees.append(tree(registry.folder))
     assert trees[0] == trees[1]
+
+
+def test_shipping_registers_and_promotes_in_one_step(registry, workshop):
+    candidate = workshop.candidate()
+    entry = registry.ship(candidate, workshop.verdict(candidate), description="first")
+    assert entry == registry.champion(entry.row.recipe)
+    assert [event.event for event in registry.history()] == ["register", "promote"]
+    assert entry.row.description == "first"
+    kept = [path for path in entry.files if path.rpartition("/")[2].startswith("verdict")]
+    assert len(kept) == 1
+    assert verify(registry.folder).ok
+    # The same again changes nothing.
+    before = (registry.folder / "events.jsonl").read_bytes()
+    assert registry.ship(candidate, workshop.verdict(candidate)) == entry
+    assert (registry.folder / "events.jsonl").read_bytes() == before
+
+
+def test_shipping_what_was_registered_before_promotes_it(registry, workshop):
+    candidate = workshop.candidate()
+    registry.register(candidate)
+    entry = registry.ship(candidate, workshop.verdict(candidate))
+    assert entry.row.status == "champion"
+    assert [event.event for event in registry.history()] == ["register", "promote"]
+
+
+def test_shipping_under_another_model_s_verdict_registers_nothing(registry, workshop, tree):
+    one, other = workshop.candidate(), workshop.candidate()
+    before = tree(registry.folder)
+    with pytest.raises(GateRefused, match="judge it anew"):
+        registry.ship(one, workshop.verdict(other))
+    assert tree(registry.folder) == before

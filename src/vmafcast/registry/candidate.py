@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,9 @@ CARD_NAME: Final = "README.md"
 """The model card of a candidate, under the name that model hosts show."""
 
 VERDICT_STEM: Final = "verdict"
+
+VERDICT_FILE: Final = re.compile(rf"^{VERDICT_STEM}(-[0-9]+)?\.json$")
+"""By what names the registry keeps verdicts beside a model."""
 
 # What the gate leaves in the same folder is no part of the candidate: a verdict enters with the promotion.
 _NOT_PART = frozenset({"PROMOTE.json", "HOLD.json"})
@@ -128,7 +132,7 @@ def content_id(recipe: str, parts: list[bytes]) -> str:
     return f"{recipe}-{sha256_bytes(b''.join(parts))[:_ID_DIGITS]}"
 
 
-def read_candidate(folder: Path) -> Candidate:
+def read_candidate(folder: Path, *, with_verdicts: bool = False) -> Candidate:
     """Read the candidate in ``folder`` and check that its parts belong together.
 
     Every plain file directly in the folder is part of it, except hidden files and the gate's own verdict;
@@ -144,7 +148,7 @@ def read_candidate(folder: Path) -> Candidate:
     IntegrityError
         The model file is not the one that the sidecar was written for.
     """
-    files = _read_files(folder)
+    files = _read_files(folder, with_verdicts=with_verdicts)
     sidecar = _find_sidecar(folder, files)
     facts = _read_facts(folder / sidecar, files[sidecar])
     onnx = files.get(facts.onnx)
@@ -160,7 +164,7 @@ def read_candidate(folder: Path) -> Candidate:
     return Candidate(folder, facts, files, tuple(sorted(data)), members, sidecar)
 
 
-def _read_files(folder: Path) -> dict[str, bytes]:
+def _read_files(folder: Path, *, with_verdicts: bool) -> dict[str, bytes]:
     if not folder.is_dir():
         raise RequestError(f"{folder} is no folder; give the folder that the training wrote")
     files = {}
@@ -169,6 +173,8 @@ def _read_files(folder: Path) -> dict[str, bytes]:
             continue
         if path.is_symlink() or not path.is_file():
             raise DataError(f"{path} is no plain file; put the file itself there")
+        if with_verdicts and VERDICT_FILE.match(path.name):
+            continue
         if path.name.startswith(VERDICT_STEM) or not _is_name(path.name):
             raise DataError(f"{path} cannot be registered under that name; rename or remove it")
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -153,24 +154,27 @@ def read_journal(path: Path) -> Journal:
     return journal
 
 
-def append_event(path: Path, event: Event, at: int) -> None:
-    """Write ``event`` at byte ``at``, the end of the committed events, and flush it to the disk.
+def append_events(path: Path, events: Sequence[Event], at: int) -> None:
+    """Write ``events`` at byte ``at``, the end of the committed events, and flush them to the disk.
 
-    When this returns, the event has happened. When it raises, the caller cuts the file back to ``at``.
+    They go in one write, so that a process that is killed has written all of them or none. When this returns, they
+    have happened. When it raises, the caller cuts the file back to ``at``.
 
     Raises
     ------
     OutputError
         The file cannot be written.
     """
+    lines = b"".join(event.line() for event in events)
     try:
-        with path.open("r+b") as handle:
+        with path.open("r+b", buffering=0) as handle:
             handle.seek(at)
-            handle.write(event.line())
-            handle.flush()
+            written = handle.write(lines)
             os.fsync(handle.fileno())
     except OSError as error:
         raise OutputError(f"cannot append to {path}: {error.strerror}") from error
+    if written != len(lines):
+        raise OutputError(f"cannot append to {path}: no space for more than {written} of {len(lines)} bytes")
 
 
 def cut_back(path: Path, size: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -24,10 +24,10 @@ from vmafcast.registry.rules import (
     verdict_bytes,
     verdict_place,
 )
-from vmafcast.registry.state import State, replay
+from vmafcast.registry.state import State, apply, replay
 from vmafcast.registry.tidy import MODELS_NAME, require_whole_history
+from vmafcast.registry.transaction import Transaction, put_folder, undone_on_error, writing
 from vmafcast.registry.transaction import create as create_registry
-from vmafcast.registry.transaction import put_folder, undone_on_error, writing
 
 DEFAULT_LOCK_TIMEOUT_S: Final = 30.0
 
@@ -192,22 +192,31 @@ class Registry:
         require_text(description, "description")
         model = candidate.model_id
         with writing(self.folder, self._lock_timeout_s) as transaction:
-            if model in transaction.state.revoked:
+            if model not in transaction.state.models:
+                self._take_in(transaction, candidate.files, self._registration(transaction, candidate, description))
+            elif model in transaction.state.revoked:
                 raise RequestError(f"model {model} was revoked ({transaction.state.revoked[model]}); train another one")
-            if model in transaction.state.models:
-                return model
-            place = self.folder / MODELS_NAME / model
-            if place.exists():
-                raise OutputError(f"{place} is in the way and no event knows it; move it elsewhere")
-            files = {model_path(model, name): sha256_bytes(data) for name, data in candidate.files.items()}
-            facts = facts_of(candidate, files, description, self._clock())
-            event = transaction.event(
-                "register", facts.recipe, model, facts.registered_at_utc, files=files, facts=facts
-            )
-            with undone_on_error(lambda: shutil.rmtree(place, ignore_errors=True)):
-                put_folder(place, candidate.files)
-                transaction.commit(event)
         return model
+
+    def ship(self, candidate: Candidate, verdict: Verdict, *, description: str = "") -> Entry:
+        """Register ``candidate`` and make it the champion of its recipe in one step: both happen, or neither.
+
+        The parameters and what it raises are those of :meth:`register` and :meth:`promote`.
+        """
+        require_text(description, "description")
+        content = verdict_bytes(verdict)
+        model = candidate.model_id
+        with writing(self.folder, self._lock_timeout_s) as transaction:
+            if model in transaction.state.models:
+                return self._promote(transaction, model, verdict, content)
+            registration = self._registration(transaction, candidate, description)
+            state = apply(transaction.state, registration)
+            facts = state.models[model]
+            require_earned(state, facts, verdict)
+            path, _ = verdict_place(state, model, sha256_bytes(content))
+            promotion = self._promotion(transaction, facts, verdict, {path: sha256_bytes(content)}, after=state)
+            files = {**candidate.files, Path(path).name: content}
+            return self._entry(self._take_in(transaction, files, registration, promotion), model)
 
     def promote(self, model_id: str, verdict: Verdict) -> Entry:
         """Make a registered model the champion of its recipe.
@@ -237,27 +246,7 @@ class Registry:
         """
         content = verdict_bytes(verdict)
         with writing(self.folder, self._lock_timeout_s) as transaction:
-            state = transaction.state
-            facts = self._known(state, model_id)
-            require_earned(state, facts, verdict)
-            if state.champion(facts.recipe) == model_id:
-                return self._entry(state, model_id)
-            require_intact(self._entry(state, model_id))
-            path, is_new = verdict_place(state, model_id, sha256_bytes(content))
-            event = transaction.event(
-                "promote",
-                facts.recipe,
-                model_id,
-                self._clock(),
-                files={path: sha256_bytes(content)},
-                verdict_sha256=sha256_bytes(content),
-                reason=verdict.recommendation,
-            )
-            place = self.folder / path
-            with undone_on_error(lambda: place.unlink(missing_ok=True) if is_new else None):
-                if is_new:
-                    write_bytes(place, content)
-                return self._entry(transaction.commit(event), model_id)
+            return self._promote(transaction, model_id, verdict, content)
 
     def rollback(self, recipe: str, reason: str) -> Entry:
         """Take the champion of ``recipe`` back and serve the one before it again; return that one.
@@ -303,6 +292,52 @@ class Registry:
                 raise RequestError(f"model {model_id} was revoked before: {transaction.state.revoked[model_id]}")
             event = transaction.event("revoke", facts.recipe, model_id, self._clock(), reason=reason)
             return transaction.commit(event).champion(facts.recipe)
+
+    def _registration(self, transaction: Transaction, candidate: Candidate, description: str) -> Event:
+        """Return the event that registers a model which is not registered yet."""
+        model = candidate.model_id
+        if (place := self.folder / MODELS_NAME / model).exists():
+            raise OutputError(f"{place} is in the way and no event knows it; move it elsewhere")
+        files = {model_path(model, name): sha256_bytes(data) for name, data in candidate.files.items()}
+        facts = facts_of(candidate, files, description, self._clock())
+        return transaction.event("register", facts.recipe, model, facts.registered_at_utc, files=files, facts=facts)
+
+    def _take_in(self, transaction: Transaction, files: Mapping[str, bytes], *events: Event) -> State:
+        """Put the folder of a new model in place and commit ``events``, all of it or nothing."""
+        place = self.folder / MODELS_NAME / events[0].model
+        with undone_on_error(lambda: shutil.rmtree(place, ignore_errors=True)):
+            put_folder(place, files)
+            return transaction.commit(*events)
+
+    def _promote(self, transaction: Transaction, model: str, verdict: Verdict, content: bytes) -> Entry:
+        state = transaction.state
+        facts = self._known(state, model)
+        require_earned(state, facts, verdict)
+        if state.champion(facts.recipe) == model:
+            return self._entry(state, model)
+        require_intact(self._entry(state, model))
+        path, is_new = verdict_place(state, model, sha256_bytes(content))
+        event = self._promotion(transaction, facts, verdict, {path: sha256_bytes(content)})
+        place = self.folder / path
+        with undone_on_error(lambda: place.unlink(missing_ok=True) if is_new else None):
+            if is_new:
+                write_bytes(place, content)
+            return self._entry(transaction.commit(event), model)
+
+    def _promotion(
+        self,
+        transaction: Transaction,
+        facts: ModelFacts,
+        verdict: Verdict,
+        kept: Mapping[str, str],
+        after: State | None = None,
+    ) -> Event:
+        """Return the event that promotes a model under the verdict that is ``kept`` at a path with a hash."""
+        (digest,) = kept.values()
+        return transaction.event(
+            "promote", facts.recipe, facts.id, self._clock(), files=kept, verdict_sha256=digest,
+            reason=verdict.recommendation, after=after,
+        )  # fmt: skip
 
     def _state(self) -> State:
         return replay(read_journal(self.folder / EVENTS_NAME).events)

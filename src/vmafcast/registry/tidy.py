@@ -9,7 +9,6 @@ place was put there by somebody, and is left for ``verify`` to name.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from pathlib import Path
 from typing import Final
@@ -18,7 +17,7 @@ from pydantic import ValidationError
 
 from vmafcast.common.errors import IntegrityError, OutputError, VmafcastError
 from vmafcast.common.files import write_bytes
-from vmafcast.registry.candidate import VERDICT_STEM, read_candidate
+from vmafcast.registry.candidate import VERDICT_FILE, read_candidate
 from vmafcast.registry.journal import EVENTS_NAME, Journal, cut_back, read_journal
 from vmafcast.registry.rows import RegistryDocument
 from vmafcast.registry.state import State, render, replay
@@ -26,8 +25,6 @@ from vmafcast.registry.state import State, render, replay
 REGISTRY_NAME: Final = "registry.json"
 MODELS_NAME: Final = "models"
 TEMPORARY_PREFIX: Final = ".vmafcast-"
-
-_VERDICT_FILE = re.compile(rf"^{VERDICT_STEM}(-[0-9]+)?\.json$")
 
 
 def tidy(folder: Path, journal: Journal, state: State) -> tuple[str, ...]:
@@ -76,7 +73,7 @@ def leftovers(folder: Path, state: State) -> list[Path]:
             stale += [name for name in folders if name not in state.models and _is_complete(here / name)]
         if here.parent == folder / MODELS_NAME and here.name in state.models:
             listed = {Path(path).name for path in state.files_of(here.name)}
-            stale += [name for name in files if _VERDICT_FILE.match(name) and name not in listed]
+            stale += [name for name in files if VERDICT_FILE.match(name) and name not in listed]
         found += [here / name for name in stale]
         folders[:] = [name for name in folders if name not in stale]
     return sorted(found)
@@ -147,6 +144,6 @@ def _renew_rendering(path: Path, journal: Journal, state: State) -> bool:
 
 def _is_complete(folder: Path) -> bool:
     try:
-        return read_candidate(folder).model_id == folder.name
+        return read_candidate(folder, with_verdicts=True).model_id == folder.name
     except VmafcastError:
         return False

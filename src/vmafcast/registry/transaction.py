@@ -29,7 +29,7 @@ from vmafcast.registry.journal import (
     Event,
     EventKind,
     Journal,
-    append_event,
+    append_events,
     cut_back,
     read_journal,
 )
@@ -69,11 +69,13 @@ class Transaction:
         facts: ModelFacts | None = None,
         verdict_sha256: str | None = None,
         reason: str = "",
+        after: State | None = None,
     ) -> Event:
-        """Return the next event of the chain; the parameters are those of :class:`Event`."""
-        line = succession_after(self.state.succession.get(recipe, ()), kind, model)
+        """Return the next event of the chain, or the one that follows on ``after``; for the rest see :class:`Event`."""
+        state = after or self.state
+        line = succession_after(state.succession.get(recipe, ()), kind, model)
         return Event(
-            seq=self.state.events + 1,
+            seq=state.events + 1,
             at_utc=at_utc,
             event=kind,
             recipe=recipe,
@@ -83,12 +85,12 @@ class Transaction:
             facts=facts,
             verdict_sha256=verdict_sha256,
             reason=reason,
-            previous_hash=self.state.head,
-            hash=self.state.head,
+            previous_hash=state.head,
+            hash=state.head,
         ).sealed()
 
-    def commit(self, event: Event) -> State:
-        """Append ``event``, render ``registry.json`` and return the state after it.
+    def commit(self, *new: Event) -> State:
+        """Append the ``new`` events as one, render ``registry.json`` and return the state after them.
 
         Raises
         ------
@@ -96,7 +98,7 @@ class Transaction:
             Either file cannot be written; both are as they were.
         """
         events, rendering = self.folder / EVENTS_NAME, self.folder / REGISTRY_NAME
-        after = replay((*self.journal.events, event))
+        after = replay((*self.journal.events, *new))
         before = render(self.state)
 
         def undo() -> None:
@@ -107,7 +109,7 @@ class Transaction:
             cut_back(events, self.journal.size)
 
         with undone_on_error(undo):
-            append_event(events, event, self.journal.size)
+            append_events(events, new, self.journal.size)
             write_bytes(rendering, render(after))
         return after
 

@@ -102,4 +102,4 @@ def promote_ensemble(folder: Path, verdict: Verdict, registry: Registry, *, desc
             sidecar_name=member.sidecar,
         )
         registry.register(alone, description=f"member of {manifest.id}, seed {member.seed}")
-    return registry.promote(registry.register(candidate, description=description), verdict)
+    return registry.ship(candidate, verdict, description=description)
