@@ -24,9 +24,14 @@ _TRAINING = frozenset({"jax", "jaxlib", "onnx", "optax", "scipy", "sklearn"})
 """The packages of the extra `train`, without which everything but training works."""
 
 _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType({
+    "complexity": ("vmafcast.cli.complexity:complexity", "Show what a source is like before it is encoded."),
     "corpus": ("vmafcast.cli.corpus:corpus", "Build and describe corpora of encodes with their VMAF."),
+    "coverage": ("vmafcast.cli.coverage:coverage", "Say how often intervals hold on held-out material, and how wide."),
     "demo": ("vmafcast.cli.demo:demo", "Run the whole line on generated footage, in minutes."),
     "encoders": ("vmafcast.cli.encoders:encoders", "Show every encoder: known, built in, works here."),
+    "ensemble": ("vmafcast.cli.ensemble:ensemble", "Train several seeds, judge them, export them as one model."),
+    "gate": ("vmafcast.cli.ensemble:gate", "Judge the scores of several seeds, whoever trained them."),
+    "evaluate": ("vmafcast.cli.evaluate:evaluate", "Score a recipe on held-out material, beside plain baselines."),
     "predict": ("vmafcast.cli.predict:predict", "Predict the VMAF of a distorted video with the champion."),
     "registry": ("vmafcast.cli.registry:registry", "List, verify and roll back models."),
     "ship": ("vmafcast.cli.train:ship", "Judge a trained model and promote it if the gate passes."),
