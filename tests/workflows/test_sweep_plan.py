@@ -44,7 +44,7 @@ def test_sources_have_the_names_and_groups_of_the_manifest(clips):
         (EncoderSweep("libx624"), {}, "libx264"),
         (EncoderSweep("libx264", ("10",)), {}, "ultrafast"),
         (EncoderSweep("libx264", (), (52,)), {}, "0 to 51"),
-        (EncoderSweep("libx264"), {"teacher": "vmaf"}, "vmaf_v0.6.1"),
+        (EncoderSweep("libx264"), {"teachers": ("vmaf",)}, "vmaf_v0.6.1"),
         (EncoderSweep("libx264"), {"feature_sets": ("canonical7",)}, "canonical6"),
     ],
 )
