@@ -72,15 +72,15 @@ class HeldOut:
 
     def clip_means(self) -> Units:
         """Return every clip as a unit: the mean over its frames, measured and predicted by each member."""
-        clips = self._clips
+        clips = self.clip_rows()
         members = np.column_stack([clips.means(member) for member in self.members.T])
         mean, spread = mean_and_spread(members)
         first = clips.first
         return Units(self.groups[first], self.encoders[first], clips.means(self.measured), mean, spread)
 
-    @property
-    def _clips(self) -> _Clips:
-        return _Clips.of(self.clips, self.groups, self.encoders)
+    def clip_rows(self) -> ClipRows:
+        """Return which rows belong to which clip; DataError where a clip is of two groups or encoders."""
+        return ClipRows.of(self.clips, self.groups, self.encoders)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +191,7 @@ def calibrate(
     scores = unit_scores(units, floor if score == "normalised" else None)
     groups, encoders = units.groups, units.encoders
     if rule == "most-frames":
-        clips = _Clips.of(held_out.clips, held_out.groups, held_out.encoders)
+        clips = held_out.clip_rows()
         scores, groups, encoders = clips.ranked(scores, share), groups[clips.first], encoders[clips.first]
     cells = [CellScores.of(ALL_ENCODERS, GroupScores.of(scores, groups))]
     for encoder in np.unique(encoders).tolist():
@@ -218,15 +218,30 @@ def unit_scores(units: Units, floor: float | None) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Clips:
-    """Which rows belong to which of C clips."""
+class ClipRows:
+    """Which of N rows belong to which of C clips.
+
+    Attributes
+    ----------
+    of_row
+        int [N]: the clip of each row, in [0, C).
+    first, sizes
+        int [C]: the first row of each clip, and how many it has, one or more.
+    """
 
     of_row: NDArray[np.intp]
     first: NDArray[np.intp]
     sizes: NDArray[np.intp]
 
     @classmethod
-    def of(cls, clips: NDArray[np.str_], *facts: NDArray[np.str_]) -> _Clips:
+    def of(cls, clips: NDArray[np.str_] | NDArray[np.intp], *facts: NDArray[np.str_]) -> ClipRows:
+        """Sort rows into clips by name.
+
+        Raises
+        ------
+        DataError
+            Rows of one clip differ in one of ``facts``.
+        """
         _, first, of_row, sizes = np.unique(clips, return_index=True, return_inverse=True, return_counts=True)
         for fact in facts:
             other = fact != fact[first][of_row]
@@ -237,11 +252,16 @@ class _Clips:
                 )
         return cls(of_row, first, sizes)
 
+    def take(self, rows: NDArray[np.intp]) -> ClipRows:
+        """Return the clips of some of the rows."""
+        return ClipRows.of(self.of_row[rows])
+
     def means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return float64 [C]: the mean of each clip's values."""
         return np.bincount(self.of_row, weights=values) / self.sizes
 
     def ranked(self, values: NDArray[np.float64], share: Fraction) -> NDArray[np.float64]:
-        """Return the ceil(share n)-th smallest of each clip's n values."""
+        """Return float64 [C]: the ceil(share n)-th smallest of each clip's n values."""
         order = np.lexsort((values, self.of_row))
         starts = np.cumsum(self.sizes) - self.sizes
         ranks: Sequence[int] = [-(-share.numerator * n // share.denominator) for n in self.sizes.tolist()]
