@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from vmafcast.common.errors import DataError, GateRefused
+from vmafcast.common.errors import GateRefused, VmafcastError
 from vmafcast.common.provenance import RunRecord
 from vmafcast.evaluation.criteria import GateOutcome
 from vmafcast.evaluation.gates import judge_fr_v1, judge_fr_v3
@@ -16,10 +16,11 @@ from vmafcast.evaluation.loso_scores import fr_scores
 from vmafcast.evaluation.thresholds import FrV1Thresholds, FrV3Thresholds
 from vmafcast.evaluation.verdict import Verdict, VerdictCorpus, verdict_of, write_verdict
 from vmafcast.registry.candidate import SIDECAR_NAME, Candidate, read_candidate
-from vmafcast.registry.entry import Entry, require_intact
+from vmafcast.registry.entry import Entry
 from vmafcast.registry.journal import EVENTS_NAME
 from vmafcast.registry.store import Registry
 from vmafcast.workflows.cards import add_card, frame_card
+from vmafcast.workflows.champions import champion_of, champion_report
 from vmafcast.workflows.own_scores import own_report, parse_sidecar, read_reports
 from vmafcast.workflows.promote_ensemble import judge_again, promote_ensemble
 
@@ -63,7 +64,7 @@ def ship(folder: Path, registry: Registry, *, description: str = "") -> Shipped:
     sidecar = parse_sidecar(candidate.files[SIDECAR_NAME], folder / SIDECAR_NAME)
     reports = read_reports(folder)
     judged = own_report(sidecar, reports, folder)
-    champion = _champion(registry, candidate.facts.id)
+    champion = champion_of(registry, candidate.facts.id)
     record = RunRecord("vmafcast ship", {"candidate": str(folder)})
     record.read([folder / f"loso_seed{report.seed}.json" for report in reports])
     thresholds = FrV3Thresholds() if judged.recipe.codec_aware else FrV1Thresholds()
@@ -100,29 +101,21 @@ def judge(report: LosoReport, champion_rmse: dict[str, float | None] | None) -> 
 
 
 def _promote(candidate: Candidate, verdict: Verdict, registry: Registry, description: str) -> Entry:
+    is_new = not registry.folder.exists()
     if not (registry.folder / EVENTS_NAME).exists():
         Registry.open(registry.folder, create=True)
-    return registry.promote(registry.register(candidate, description=description), verdict)
-
-
-def _champion(registry: Registry, recipe: str) -> Entry | None:
-    if not (registry.folder / EVENTS_NAME).exists():
-        return None
-    served = [entry for entry in registry.list() if entry.row.recipe == recipe and entry.row.status == "champion"]
-    return served[0] if served else None
+    try:
+        return registry.ship(candidate, verdict, description=description)
+    except BaseException:
+        with suppress(VmafcastError):
+            if is_new and not registry.history():  # nothing was shipped: the registry that was made for it goes too
+                shutil.rmtree(registry.folder, ignore_errors=True)
+        raise
 
 
 def _champion_rmse(champion: Entry | None) -> dict[str, float | None] | None:
-    """Return the champion's RMSE by source group, from the report that it was registered with; empty without one."""
+    """Return the champion's RMSE by source group; empty where it was registered without a report."""
     if champion is None:
         return None
-    content = require_intact(champion)
-    seed = parse_sidecar(content[champion.row.sidecar], champion.sidecar_path).training.seed
-    names = [path for path in content if Path(path).name == f"loso_seed{seed}.json"]
-    if not names:
-        return {}
-    try:
-        report = LosoReport.model_validate_json(content[names[0]])
-    except ValidationError as error:
-        raise DataError(f"{champion.root / names[0]} is not a LOSO report that this version can read") from error
-    return {fold.held_out: fold.rmse for fold in report.folds}
+    report = champion_report(champion)
+    return {} if report is None else {fold.held_out: fold.rmse for fold in report.folds}
