@@ -48,6 +48,8 @@ lock:  ## resolve the development environment anew (needs uv)
 
 bench: $(READY)  ## ratios against named baselines, measured in one run
 	$(BIN)/python -m benchmarks.one_process
+	$(BIN)/python -m benchmarks.prediction
+	$(BIN)/python -m benchmarks.throughput
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) build dist demo bench

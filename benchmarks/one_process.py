@@ -27,11 +27,12 @@ from vmafcast.corpus.plan import default_qualities
 from vmafcast.corpus.samples.generate import generate_samples
 from vmafcast.corpus.sources import find_sources
 from vmafcast.encoders.catalogue import get_encoder
-from vmafcast.media.features import CANONICAL6, DEFAULT_TEACHER, LITE
+from vmafcast.media.features import CANONICAL6, LITE
 from vmafcast.media.ffmpeg import find_ffmpeg
 from vmafcast.media.graph import EncodeSettings, Scoring
 from vmafcast.media.measure import ScoredEncode, encode_and_score
 from vmafcast.media.source import Source, probe
+from vmafcast.media.teachers import DEFAULT_TEACHER
 
 ENCODERS = (("libx264", "medium"), ("libx265", "fast"), ("libsvtav1", "8"))
 SCORING = Scoring(DEFAULT_TEACHER, (CANONICAL6, LITE))

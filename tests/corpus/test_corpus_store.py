@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -145,18 +146,41 @@ def test_the_same_numbers_are_the_same_bytes(store, tmp_path, measured, ffmpeg):
     assert other.encodes().equals(store.encodes())
 
 
-def test_the_hash_is_that_of_every_byte_and_name(store):
+def test_the_hash_is_that_of_what_is_held_and_not_of_timings_or_files(store, tmp_path):
     before = store.sha256()
-    path = store.frame_files()[0]
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
+    (tmp_path / "other").mkdir()
+    other = CorpusStore(tmp_path / "other")
+    store.encodes().with_columns(pl.col(*TIMINGS) * 3).reverse().write_parquet(other.folder / "encodes.parquet")
+    store.frames().reverse().write_parquet(other.folder / "frames.parquet")
+    assert other.sha256() == before
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("encodes", "vmaf"), ("encodes", "bytes"), ("encodes", "threads"), ("frames", "adm2"), ("frames", "bytes")],
+)
+def test_every_number_is_in_the_hash(store, table, column):
+    before = store.sha256()
+    path = (store.encode_files() if table == "encodes" else store.frame_files())[0]
+    rows = pl.read_parquet(path, glob=False)
+    last = pl.int_range(pl.len()) == pl.len() - 1
+    step = 1 if rows[column].dtype.is_integer() else 1e-9
+    changed = rows.with_columns(pl.when(last).then(pl.col(column) + step).otherwise(pl.col(column)).alias(column))
+    changed.write_parquet(path)
     assert store.sha256() != before
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
+    changed.with_columns(rows[column]).write_parquet(path)
     assert store.sha256() == before
-    path.rename(path.with_name("f" * 16 + ".parquet"))
+    store.frame_files()[0].unlink()
     assert store.sha256() != before
+
+
+def test_a_folder_with_brackets_in_its_name_is_a_folder(store, tmp_path):
+    odd = tmp_path / "corpus [1080p] *"
+    shutil.copytree(store.folder, odd)
+    assert CorpusStore(odd).encodes().equals(store.encodes())
+    assert CorpusStore(odd).frames().equals(store.frames())
+    assert CorpusStore(odd).sha256() == store.sha256()
+    assert CorpusStore(odd).finished() == store.finished()
 
 
 def test_a_group_whose_frames_cannot_be_written_is_not_finished(tmp_path, measured, ffmpeg):

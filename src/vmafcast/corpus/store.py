@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from vmafcast.common.errors import DataError, OutputError
-from vmafcast.common.files import atomic_path, sha256_bytes, sha256_file, sweep_temporaries
+from vmafcast.common.files import atomic_path, sweep_temporaries
 from vmafcast.corpus.plan import Cell, CellGroup
 from vmafcast.media.availability import Availability
 from vmafcast.media.features import Column
@@ -148,9 +148,10 @@ class CorpusStore:
         return [*self._required(ENCODES), *self._required(FRAMES)]
 
     def sha256(self) -> str:
-        """Return one hash of the whole corpus: of its files' relative names and their hashes, in order."""
-        lines = [f"{path.relative_to(self.folder).as_posix()} {sha256_file(path)}" for path in self.files()]
-        return sha256_bytes("\n".join(lines).encode())
+        """Return one hash of all that the corpus holds but timings; see :mod:`vmafcast.corpus.content`."""
+        from vmafcast.corpus.content import content_sha256
+
+        return content_sha256(self)
 
     def _files(self, table: str) -> list[Path]:
         """Return the files of a table: one for each finished group, and those of a compacted corpus beside them."""
@@ -170,7 +171,7 @@ def _scan(files: Sequence[Path], columns: Sequence[str] | None = None) -> pl.Dat
     tables = []
     for path in files:
         try:
-            tables.append(pl.read_parquet(path, columns=list(columns) if columns is not None else None))
+            tables.append(pl.read_parquet(path, columns=None if columns is None else list(columns), glob=False))
         except pl.exceptions.ColumnNotFoundError as error:
             raise DataError(f"{path} is a table of a corpus that lacks a column: {error}") from error
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
