@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _ROUNDING = 1e-6
 """How far beyond the training range, as a share of it, is still rounding and no extrapolation."""
 
-BATCH_ROWS = 1024
+BATCH_ROWS = 2048
 """How many rows go through a graph at once: what 64 hidden units take of them stays in a core's cache. Measured by
 ``python -m benchmarks.prediction``."""
 
