@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from vmafcast.corpus.store import CorpusStore
     from vmafcast.encoders.catalogue import ENCODERS, Encoder, get_encoder
+    from vmafcast.evaluation.conformal import Interval
     from vmafcast.media.ffmpeg import Ffmpeg, find_ffmpeg
     from vmafcast.media.graph import EncodeSettings, Scoring
     from vmafcast.media.measure import FrameScores, ScoredEncode, encode_and_score, score_pair
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from vmafcast.models.recipe import RECIPES, Recipe, get_recipe
     from vmafcast.models.runtime import FrameModel, Prediction
     from vmafcast.registry.store import Registry
+    from vmafcast.workflows.ensemble import Ensembled, EnsembleRequest, ensemble
     from vmafcast.workflows.predict import ClipPrediction, EncodeFacts, predict_clip
     from vmafcast.workflows.predict_table import TablePrediction, predict_table
     from vmafcast.workflows.serving import load_champion, serving_registry
@@ -47,6 +49,7 @@ _HOMES = {
     ),
     "vmafcast.corpus.store": ("CorpusStore",),
     "vmafcast.encoders.catalogue": ("ENCODERS", "Encoder", "get_encoder"),
+    "vmafcast.evaluation.conformal": ("Interval",),
     "vmafcast.media.ffmpeg": ("Ffmpeg", "find_ffmpeg"),
     "vmafcast.media.graph": ("EncodeSettings", "Scoring"),
     "vmafcast.media.measure": ("FrameScores", "ScoredEncode", "encode_and_score", "score_pair"),
@@ -56,6 +59,7 @@ _HOMES = {
     "vmafcast.models.loading": ("load_model",),
     "vmafcast.models.runtime": ("FrameModel", "Prediction"),
     "vmafcast.registry.store": ("Registry",),
+    "vmafcast.workflows.ensemble": ("EnsembleRequest", "Ensembled", "ensemble"),
     "vmafcast.workflows.predict": ("ClipPrediction", "EncodeFacts", "predict_clip"),
     "vmafcast.workflows.predict_table": ("TablePrediction", "predict_table"),
     "vmafcast.workflows.serving": ("load_champion", "serving_registry"),
@@ -76,6 +80,8 @@ __all__ = [
     "EncodeFacts",
     "EncodeSettings",
     "Encoder",
+    "EnsembleRequest",
+    "Ensembled",
     "Ffmpeg",
     "FfmpegError",
     "ForeignModel",
@@ -83,6 +89,7 @@ __all__ = [
     "FrameScores",
     "GateRefused",
     "IntegrityError",
+    "Interval",
     "MediaError",
     "OutputError",
     "Prediction",
@@ -101,6 +108,7 @@ __all__ = [
     "Tuned",
     "VmafcastError",
     "encode_and_score",
+    "ensemble",
     "find_ffmpeg",
     "get_encoder",
     "get_recipe",

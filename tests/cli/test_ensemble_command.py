@@ -94,3 +94,43 @@ def test_what_cannot_be_meant_leaves_nothing(call, tmp_path, arguments, code, wo
     assert said.code == code
     assert word in said.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_prediction_says_how_sure_it_is(ensembled, run_in):
+    folder, said = ensembled
+    pair = ("clips/alpha.mkv", "clips/alpha.mkv", "--registry", "ensemble_registry")
+    told = ("--encoder", "libx264", "--preset", "ultrafast", "--quality", 20)
+    found = run_in(folder, "predict", *pair, *told, "--confidence", "0.7", "--frames", "--json")
+    assert found.code == 0, found.err
+    *frames, clip = found.lines
+    interval = clip["interval"]
+    assert clip["model"] == said.done["champion"]
+    assert (interval["level"], interval["groups"], interval["rule"], interval["cell"]) == (
+        "0.7",
+        3,
+        "hcp-clip",
+        "libx264",
+    )
+    assert interval["lower"] <= clip["predicted"] <= interval["upper"]
+    assert interval["bounded"]
+    assert interval["guarantee"] == (None if interval["outside_training"] else 0.7)
+    assert all(frame["lower"] <= frame["predicted"] <= frame["upper"] for frame in frames)
+    shown = run_in(folder, "predict", *pair, *told, "--confidence", "9/10")
+    assert shown.code == 0
+    assert "unbounded at 0.9 (rule hcp-clip, 3 source groups, libx264)" in shown.out
+    assert "that takes 9 source groups, and it was calibrated on 3" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (["--confidence", "1.5", "--recipe", "fr_regressor_v3"], 2, "is not a level"),
+        (["--confidence", "0.9", "--recipe", "fr_regressor_v4"], 2, "vmafcast ensemble fr_regressor_v4"),
+        (["--confidence", "0.9", "--model", "ensemble/member_seed0.onnx"], 2, "single model"),
+    ],
+)
+def test_an_interval_that_cannot_be_had_is_refused(ensembled, run_in, arguments, code, word):
+    pair = ("clips/alpha.mkv", "clips/alpha.mkv", "--registry", "ensemble_registry")
+    found = run_in(ensembled[0], "predict", *pair, *arguments)
+    assert found.code == code
+    assert word in found.err

@@ -9,10 +9,11 @@ import vmafcast
 
 PUBLIC = {
     "ENCODERS", "RECIPES", "Attempt", "CapabilityError", "ClipPrediction", "CorpusStore", "DataError", "EncodeFacts",
-    "EncodeSettings", "Encoder", "Ffmpeg", "FfmpegError", "ForeignModel", "FrameModel", "FrameScores", "GateRefused",
-    "IntegrityError", "MediaError", "OutputError", "Prediction", "Recipe", "Registry", "RequestError", "ScoredEncode",
-    "Scoring", "Shipped", "Source", "TablePrediction", "TargetError", "TrainRequest", "Trained", "TuneRequest", "Tuned",
-    "VmafcastError", "encode_and_score", "find_ffmpeg", "get_encoder", "get_recipe", "load_champion", "load_model",
+    "EncodeSettings", "Encoder", "EnsembleRequest", "Ensembled", "Ffmpeg", "FfmpegError", "ForeignModel",
+    "FrameModel", "FrameScores", "GateRefused", "IntegrityError", "Interval", "MediaError", "OutputError",
+    "Prediction", "Recipe", "Registry", "RequestError", "ScoredEncode", "Scoring", "Shipped", "Source",
+    "TablePrediction", "TargetError", "TrainRequest", "Trained", "TuneRequest", "Tuned", "VmafcastError",
+    "encode_and_score", "ensemble", "find_ffmpeg", "get_encoder", "get_recipe", "load_champion", "load_model",
     "predict_clip", "predict_table", "probe", "score_pair", "serving_registry", "ship", "train", "tune",
 }  # fmt: skip
 

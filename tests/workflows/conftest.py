@@ -11,6 +11,8 @@ import pytest
 from vmafcast.corpus.build import build_corpus
 from vmafcast.corpus.store import CorpusStore
 from vmafcast.models.recipe import Recipe, get_recipe
+from vmafcast.registry.store import Registry
+from vmafcast.workflows.ensemble import Ensembled, EnsembleRequest, ensemble
 from vmafcast.workflows.sweep import EncoderSweep, make_sweep
 from vmafcast.workflows.train import Trained, TrainRequest, train
 
@@ -69,3 +71,22 @@ def tree() -> Callable[[Path], dict[str, str]]:
         }
 
     return read
+
+
+@pytest.fixture(scope="session")
+def run_ensemble(store, tiny) -> Callable[..., Ensembled]:
+    """A function that makes an ensemble of the tiny recipe, which passes a gate that is as good as open."""
+    lenient = {"mean_plcc": -1.0, "per_seed_plcc": -1.0, "plcc_spread": 2.0}
+
+    def run(output: Path, *, registry: Registry | None = None, **options) -> Ensembled:
+        defaults = {"seeds": (0, 3, 1), "thresholds": lenient, "corpus": store.folder, "recipe": tiny}
+        return ensemble(EnsembleRequest(output=output, **(defaults | options)), registry=registry)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def ensembled(run_ensemble, tmp_path_factory) -> Ensembled:
+    """A passing ensemble of three seeds, in ``candidate``, with its registry beside it. Not to be changed."""
+    folder = tmp_path_factory.mktemp("ensemble")
+    return run_ensemble(folder / "candidate", registry=Registry(folder / "registry"))

@@ -19,55 +19,34 @@ from vmafcast.models.manifest_check import parse_manifest, read_ensemble
 from vmafcast.models.sidecar import read_sidecar
 from vmafcast.registry.store import Registry
 from vmafcast.registry.verify import verify
-from vmafcast.workflows.ensemble import EnsembleRequest, ensemble
 from vmafcast.workflows.promote_ensemble import promote_ensemble
 from vmafcast.workflows.ship import ship
 
 SEEDS = (0, 3, 1)
-LENIENT = {"mean_plcc": -1.0, "per_seed_plcc": -1.0, "plcc_spread": 2.0}
-
-
-@pytest.fixture(scope="session")
-def run(store, tiny):
-    """A function that makes an ensemble of the tiny recipe."""
-
-    def make(output, **options):
-        registry = options.pop("registry", None)
-        options = {"seeds": SEEDS, "thresholds": LENIENT, "corpus": store.folder, "recipe": tiny} | options
-        return ensemble(EnsembleRequest(output=output, **options), registry=registry)
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def made(run, tmp_path_factory):
-    """A passing ensemble of three seeds, with its registry beside it."""
-    folder = tmp_path_factory.mktemp("ensemble")
-    return run(folder / "candidate", registry=Registry(folder / "registry"))
 
 
 @pytest.fixture
-def copied(made, tmp_path):
+def copied(ensembled, tmp_path):
     """A copy of its folder, to be tampered with."""
-    return shutil.copytree(made.folder, tmp_path / "copy")
+    return shutil.copytree(ensembled.folder, tmp_path / "copy")
 
 
-def test_one_run_leaves_all_that_belongs_to_an_ensemble(made):
-    names = {path.name for path in made.folder.iterdir()}
+def test_one_run_leaves_all_that_belongs_to_an_ensemble(ensembled):
+    names = {path.name for path in ensembled.folder.iterdir()}
     of_seeds = {f"{stem}{seed}{suffix}" for seed in SEEDS for stem, suffix in (
         ("member_seed", ".onnx"), ("member_seed", ".json"), ("loso_seed", ".json"),
     )}  # fmt: skip
     assert names == of_seeds | {"model.onnx", "model.json", "PROMOTE.json", "README.md", "held_out"}
-    assert [report.seed for report in made.reports] == list(SEEDS)
-    assert made.round_trip_error <= 1e-4
+    assert [report.seed for report in ensembled.reports] == list(SEEDS)
+    assert ensembled.round_trip_error <= 1e-4
 
 
-def test_the_manifest_names_its_members_in_the_order_of_the_graph_s_columns(made):
-    manifest, graph = read_ensemble(made.folder / "model.json")
-    assert manifest == made.manifest
+def test_the_manifest_names_its_members_in_the_order_of_the_graph_s_columns(ensembled):
+    manifest, graph = read_ensemble(ensembled.folder / "model.json")
+    assert manifest == ensembled.manifest
     assert (manifest.kind, manifest.id, manifest.ensemble_size) == ("fr_ensemble", "fr_regressor_v3_ensemble", 3)
     assert [member.seed for member in manifest.members] == list(SEEDS)
-    assert sha256_bytes(graph) == manifest.sha256 == sha256_file(made.folder / "model.onnx")
+    assert sha256_bytes(graph) == manifest.sha256 == sha256_file(ensembled.folder / "model.onnx")
     draw = np.random.default_rng(1)
     feed = {
         "features": draw.uniform(manifest.feature_min, manifest.feature_max, (50, 6)).astype(np.float32),
@@ -75,17 +54,17 @@ def test_the_manifest_names_its_members_in_the_order_of_the_graph_s_columns(made
     }
     mean, members = onnxruntime.InferenceSession(graph).run(["vmaf", "members"], feed)
     for column, member in enumerate(manifest.members):
-        assert sha256_file(made.folder / member.onnx) == member.sha256
-        [alone] = onnxruntime.InferenceSession(made.folder / member.onnx).run(["vmaf"], feed)
+        assert sha256_file(ensembled.folder / member.onnx) == member.sha256
+        [alone] = onnxruntime.InferenceSession(ensembled.folder / member.onnx).run(["vmaf"], feed)
         assert np.allclose(members[:, column], alone, atol=1e-4)
-        sidecar = read_sidecar(made.folder / member.sidecar)
+        sidecar = read_sidecar(ensembled.folder / member.sidecar)
         assert (sidecar.training.seed, sidecar.feature_mean) == (member.seed, manifest.feature_mean)
     assert np.allclose(mean, members.mean(axis=1), atol=1e-4)
     assert members.std(axis=1).max() > 0.01
 
 
-def test_the_manifest_has_the_keys_of_its_contract(made):
-    manifest = json.loads((made.folder / "model.json").read_text())
+def test_the_manifest_has_the_keys_of_its_contract(ensembled):
+    manifest = json.loads((ensembled.folder / "model.json").read_text())
     assert {
         "id", "kind", "ensemble_size", "members", "feature_order", "feature_mean", "feature_std", "codec_vocab",
         "codec_vocab_version", "confidence", "eval", "smoke",
@@ -100,8 +79,8 @@ def test_the_manifest_has_the_keys_of_its_contract(made):
     assert confidence["gaussian_z"] == pytest.approx(1.6448536, abs=1e-6)
 
 
-def test_every_rule_is_calibrated_with_and_without_the_encoder(made):
-    confidence = made.manifest.confidence
+def test_every_rule_is_calibrated_with_and_without_the_encoder(ensembled):
+    confidence = ensembled.manifest.confidence
     assert {(each.codec_told, each.calibration["rule"]) for each in confidence.further} == {
         (True, "hcp-frame"), (True, "most-frames"), (False, "hcp-clip"), (False, "hcp-frame"), (False, "most-frames"),
     }  # fmt: skip
@@ -111,38 +90,40 @@ def test_every_rule_is_calibrated_with_and_without_the_encoder(made):
     assert confidence.calibration_sha256 == calibration_sha256(confidence.calibration, confidence.further)
 
 
-def test_held_out_predictions_are_those_that_the_reports_judge(made):
-    table = pl.read_parquet(made.folder / "held_out" / "predictions.parquet")
+def test_held_out_predictions_are_those_that_the_reports_judge(ensembled):
+    table = pl.read_parquet(ensembled.folder / "held_out" / "predictions.parquet")
     assert [name for name in table.columns if "seed" in name] == [
         *(f"seed{seed}" for seed in SEEDS), *(f"untold_seed{seed}" for seed in SEEDS),
     ]  # fmt: skip
     together = table.select(pl.mean_horizontal([f"seed{seed}" for seed in SEEDS]) - pl.col("vmaf"))
     errors = table.select("source_group").with_columns(together.to_series().alias("error"))
     by_group = errors.group_by("source_group").agg((pl.col("error") ** 2).mean().sqrt())["error"]
-    assert made.manifest.eval.ensemble_mean_rmse == pytest.approx(by_group.mean(), rel=1e-4)
-    plccs = [report.mean_plcc for report in made.reports]
-    assert made.manifest.eval.plcc_spread == pytest.approx(max(plccs) - min(plccs), abs=1e-12)
-    assert made.manifest.eval.per_seed_plccs == {str(r.seed): pytest.approx(r.mean_plcc) for r in made.reports}
+    assert ensembled.manifest.eval.ensemble_mean_rmse == pytest.approx(by_group.mean(), rel=1e-4)
+    plccs = [report.mean_plcc for report in ensembled.reports]
+    assert ensembled.manifest.eval.plcc_spread == pytest.approx(max(plccs) - min(plccs), abs=1e-12)
+    assert ensembled.manifest.eval.per_seed_plccs == {
+        str(r.seed): pytest.approx(r.mean_plcc) for r in ensembled.reports
+    }
 
 
-def test_the_verdict_knows_corpus_graph_seeds_and_what_was_overridden(made, store):
-    verdict = read_verdict(made.folder)
+def test_the_verdict_knows_corpus_graph_seeds_and_what_was_overridden(ensembled, store):
+    verdict = read_verdict(ensembled.folder)
     assert verdict.promotes
     assert (verdict.gate_name, verdict.seeds) == ("fr-ensemble", sorted(SEEDS))
     assert verdict.corpus.sha256 == store.sha256()
-    assert verdict.onnx_sha256 == made.manifest.sha256
-    assert set(verdict.overrides) == set(LENIENT)
+    assert verdict.onnx_sha256 == ensembled.manifest.sha256
+    assert set(verdict.overrides) == {"mean_plcc", "per_seed_plcc", "plcc_spread"}
     provenance = verdict.run_provenance
-    assert {entry.path for entry in provenance.outputs} >= {str(made.folder / "model.onnx")}
+    assert {entry.path for entry in provenance.outputs} >= {str(ensembled.folder / "model.onnx")}
     assert len(provenance.inputs) == len(store.files())
 
 
-def test_members_and_ensemble_are_registered_and_the_ensemble_is_served(made):
-    registry = Registry.open(made.folder.parent / "registry")
+def test_members_and_ensemble_are_registered_and_the_ensemble_is_served(ensembled):
+    registry = Registry.open(ensembled.folder.parent / "registry")
     rows = {entry.row.recipe: entry.row for entry in registry.list()}
     assert set(rows) == {"fr_regressor_v3_ensemble", *(f"fr_regressor_v3_ensemble_seed{seed}" for seed in SEEDS)}
     served = registry.champion("fr_regressor_v3_ensemble")
-    assert served.id == made.champion.id
+    assert served.id == ensembled.champion.id
     assert (served.row.kind, served.row.smoke, served.row.vocab_version) == ("fr_ensemble", False, 3)
     for seed in SEEDS:
         row = rows[f"fr_regressor_v3_ensemble_seed{seed}"]
@@ -150,9 +131,9 @@ def test_members_and_ensemble_are_registered_and_the_ensemble_is_served(made):
     assert verify(registry.folder).ok
 
 
-def test_seeds_leave_smoke_by_a_passing_verdict_alone(made, run, tmp_path):
-    assert not made.manifest.smoke
-    held = run(tmp_path / "held", thresholds={}, registry=Registry(tmp_path / "registry"))
+def test_seeds_leave_smoke_by_a_passing_verdict_alone(ensembled, run_ensemble, tmp_path):
+    assert not ensembled.manifest.smoke
+    held = run_ensemble(tmp_path / "held", thresholds={}, registry=Registry(tmp_path / "registry"))
     assert not held.verdict.promotes
     assert held.champion is None
     assert held.manifest.smoke
@@ -166,25 +147,25 @@ def test_seeds_leave_smoke_by_a_passing_verdict_alone(made, run, tmp_path):
     assert not (tmp_path / "registry").exists()
 
 
-def test_a_smoke_run_is_held_whatever_its_scores(run, tmp_path):
-    tried = run(tmp_path / "tried", smoke=True, registry=Registry(tmp_path / "registry"))
+def test_a_smoke_run_is_held_whatever_its_scores(run_ensemble, tmp_path):
+    tried = run_ensemble(tmp_path / "tried", smoke=True, registry=Registry(tmp_path / "registry"))
     assert (tried.verdict.verdict, tried.manifest.smoke) == ("HOLD", True)
     assert [c.name for c in tried.verdict.criteria if c.status == "fail"] == ["smoke"]
     assert "never promoted" in tried.verdict.recommendation
     assert [path.name for path in tmp_path.iterdir()] == ["tried"]
 
 
-def test_the_same_run_leaves_the_same_bytes(made, run, tmp_path, tree):
-    again, before = tree(run(tmp_path / "again").folder), tree(made.folder)
+def test_the_same_run_leaves_the_same_bytes(ensembled, run_ensemble, tmp_path, tree):
+    again, before = tree(run_ensemble(tmp_path / "again").folder), tree(ensembled.folder)
     apart = {"PROMOTE.json", "README.md", *(f"loso_seed{seed}.json" for seed in SEEDS)}
     assert {name: sha for name, sha in again.items() if name not in apart} == {
         name: sha for name, sha in before.items() if name not in apart
     }
 
 
-def test_a_member_is_the_network_that_would_be_trained_alone(made, train_into, tmp_path):
+def test_a_member_is_the_network_that_would_be_trained_alone(ensembled, train_into, tmp_path):
     alone = train_into(tmp_path / "alone", seeds=(3,))
-    assert (alone.folder / "model.onnx").read_bytes() == (made.folder / "member_seed3.onnx").read_bytes()
+    assert (alone.folder / "model.onnx").read_bytes() == (ensembled.folder / "member_seed3.onnx").read_bytes()
 
 
 def test_shipping_the_folder_again_judges_by_the_default_bounds(copied, tmp_path):
@@ -213,13 +194,13 @@ def test_a_perturbed_seed_holds_the_ensemble_and_is_named(copied, tmp_path):
         ({"thresholds": {"lift": 0.1}}, RequestError, "no threshold is named"),
     ],
 )
-def test_what_cannot_be_meant_leaves_nothing(run, tmp_path, options, error, says):
+def test_what_cannot_be_meant_leaves_nothing(run_ensemble, tmp_path, options, error, says):
     with pytest.raises(error, match=says):
-        run(tmp_path / "candidate", **options)
+        run_ensemble(tmp_path / "candidate", **options)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_handful_of_frames_is_refused(run, store, tmp_path):
+def test_a_handful_of_frames_is_refused(run_ensemble, store, tmp_path):
     small = tmp_path / "small"
     encodes, frames = store.encodes().head(2), store.frames()
     for name, table in (
@@ -229,17 +210,17 @@ def test_a_handful_of_frames_is_refused(run, store, tmp_path):
         (small / name).mkdir(parents=True)
         table.write_parquet(small / name / "a.parquet")
     with pytest.raises(DataError, match="18 frames; training takes at least 100"):
-        run(tmp_path / "candidate", corpus=small)
+        run_ensemble(tmp_path / "candidate", corpus=small)
     assert [path.name for path in tmp_path.iterdir()] == ["small"]
 
 
-def test_a_damaged_corpus_is_not_learnt_from(run, store, tmp_path):
+def test_a_damaged_corpus_is_not_learnt_from(run_ensemble, store, tmp_path):
     damaged = shutil.copytree(store.folder, tmp_path / "damaged")
     first = min((damaged / "frames").iterdir())
     table = pl.read_parquet(first)
     table.with_columns(pl.lit(50.0).alias("vmaf")).write_parquet(first)
     with pytest.raises(IntegrityError, match="corpus verify"):
-        run(tmp_path / "candidate", corpus=damaged)
+        run_ensemble(tmp_path / "candidate", corpus=damaged)
     assert [path.name for path in tmp_path.iterdir()] == ["damaged"]
 
 

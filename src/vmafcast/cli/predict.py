@@ -11,6 +11,7 @@ from vmafcast.cli.options import ffmpeg_option, json_option, serving_option
 
 if TYPE_CHECKING:
     from vmafcast.cli.console import Console
+    from vmafcast.evaluation.conformal import Interval
     from vmafcast.models.loading import AnyModel
     from vmafcast.workflows.predict_table import TablePrediction
 
@@ -26,6 +27,9 @@ _FILE = click.Path(path_type=Path)
 @click.option("--encoder", help="What the distorted video was encoded with, if you know; --quality then too.")
 @click.option("--preset", help="With which preset [default: the encoder's].")
 @click.option("--quality", type=int, help="At which quality value.")
+@click.option(
+    "--confidence", metavar="LEVEL", help="Intervals that hold with this probability, such as 0.9; of an ensemble."
+)
 @click.option("--frames", "show_frames", is_flag=True, help="With --json: a line for each frame as well.")
 @click.option("--out", "output", type=_FILE, help="With --features: where the predictions go (.parquet, .jsonl).")
 @serving_option
@@ -40,6 +44,7 @@ def predict(
     encoder: str | None,
     preset: str | None,
     quality: int | None,
+    confidence: str | None,
     output: Path | None,
     registry_folder: Path | None,
     ffmpeg_path: str | None,
@@ -54,6 +59,8 @@ def predict(
     if table is not None:
         if reference is not None or encoder or preset or quality is not None:
             raise click.UsageError("--features takes no videos and no --encoder: a table states its encodes itself.")
+        if confidence is not None:
+            raise click.UsageError("--confidence is for two videos: the interval is that of one clip.")
         _predict_table(console, table, recipe, model_file, registry_folder, output, show_frames=show_frames)
         return
     if reference is None or distorted is None:
@@ -62,12 +69,20 @@ def predict(
         raise click.UsageError("--out goes with --features; for two videos take --json --frames.")
     _predict_clip(
         console, reference, distorted, recipe, model_file, (encoder, preset, quality), registry_folder, ffmpeg_path,
-        show_frames=show_frames,
+        confidence=confidence, show_frames=show_frames,
     )  # fmt: skip
 
 
-def _model(console: Console, recipe: str, model_file: Path | None, folder: Path | None) -> tuple[str, AnyModel, str]:
-    """Return the name of the model, the model, and where it came from; say what is worth saying of that."""
+def _model(
+    console: Console, recipe: str, model_file: Path | None, folder: Path | None, *, sure: bool = False
+) -> tuple[str, AnyModel, str]:
+    """Return the name of the model, the model, and where it came from; say what is worth saying of that.
+
+    Parameters
+    ----------
+    sure
+        Whether it has to say how sure it is, as only an ensemble can.
+    """
     from vmafcast.workflows.serving import load_champion, load_file, serving_registry
 
     if model_file is not None:
@@ -76,8 +91,11 @@ def _model(console: Console, recipe: str, model_file: Path | None, folder: Path 
     serving = serving_registry(folder)
     for notice in serving.notices:
         console.hint(notice)
-    name, champion = load_champion(serving.registry, recipe)
-    return name, champion, serving.name
+    if sure:
+        from vmafcast.workflows.confidence import load_ensemble_champion
+
+        return *load_ensemble_champion(serving.registry, recipe), serving.name
+    return *load_champion(serving.registry, recipe), serving.name
 
 
 def _predict_clip(
@@ -90,25 +108,33 @@ def _predict_clip(
     folder: Path | None,
     ffmpeg_path: str | None,
     *,
+    confidence: str | None,
     show_frames: bool,
 ) -> None:
     from vmafcast.cli.console import TerminalProgress
+    from vmafcast.evaluation.conformal_ranks import exact_level
     from vmafcast.media.ffmpeg import find_ffmpeg
     from vmafcast.workflows.predict import encode_facts, predict_clip
 
-    name, model, origin = _model(console, recipe, model_file, folder)
+    level = None if confidence is None else exact_level(confidence)
+    name, model, origin = _model(console, recipe, model_file, folder, sure=level is not None)
     with TerminalProgress().task(f"measuring {distorted.name}"):
         result = predict_clip(
-            reference, distorted, model=model, name=name, ffmpeg=find_ffmpeg(ffmpeg_path), encode=encode_facts(*encode)
-        )
+            reference, distorted, model=model, name=name, ffmpeg=find_ffmpeg(ffmpeg_path),
+            encode=encode_facts(*encode), confidence=level,
+        )  # fmt: skip
+    sure = result.confidence
     for warning in result.warnings:
         console.hint(f"warning: {warning}")
     if show_frames:
         for frame, (predicted, measured) in enumerate(zip(result.predicted, result.measured, strict=True)):
-            console.emit("frame", frame=frame, predicted=float(predicted), measured=float(measured))
+            interval = None if sure is None else sure.frames[frame]
+            ends = {} if interval is None else {"lower": interval.lower, "upper": interval.upper}
+            console.emit("frame", frame=frame, predicted=float(predicted), measured=float(measured), **ends)
     console.emit(
         "clip", model=result.model, origin=origin, teacher=result.teacher, frames=len(result.measured),
         predicted=result.predicted_mean, measured=result.measured_mean, warnings=list(result.warnings),
+        **({} if sure is None else {"interval": _interval_fields(sure.clip)}),
     )  # fmt: skip
     console.table(
         f"{distorted.name} against {reference.name}, {len(result.measured)} frames",
@@ -119,6 +145,28 @@ def _predict_clip(
             ["difference", result.predicted_mean - result.measured_mean],
         ],
     )
+    if sure is not None:
+        console.show(_interval_line(sure.clip))
+
+
+def _interval_fields(interval: Interval) -> dict[str, object]:
+    """Return an interval as a JSON line holds it."""
+    guarantee = interval.guarantee
+    return {
+        **interval.model_dump(mode="json"), "bounded": interval.bounded,
+        "guarantee": None if guarantee is None else float(guarantee),
+    }  # fmt: skip
+
+
+def _interval_line(interval: Interval) -> str:
+    """Return an interval in a sentence."""
+    level, cell = float(interval.level), "all encoders" if interval.cell == "all" else interval.cell
+    whose = f"rule {interval.rule}, {interval.groups} source groups, {cell}"
+    if interval.lower is None or interval.upper is None:
+        return f"the clip's mean: {interval.mean:.2f}, unbounded at {level:.4g} ({whose})"
+    void = "; OUTSIDE of what was trained on, so nothing is guaranteed" if interval.outside_training else ""
+    ends = f"{interval.lower:.2f} to {interval.upper:.2f}"
+    return f"the clip's mean: {interval.mean:.2f}, within {ends} at {level:.4g} ({whose}){void}"
 
 
 def _predict_table(

@@ -9,8 +9,8 @@ from pathlib import Path
 from vmafcast.common.documents import read_document
 from vmafcast.common.errors import DataError, RequestError
 from vmafcast.models.foreign import ForeignModel
-from vmafcast.models.manifest import EnsembleManifest
-from vmafcast.models.runtime import FrameModel
+from vmafcast.models.manifest_check import read_ensemble
+from vmafcast.models.runtime import FrameModel, open_session
 from vmafcast.models.sidecar import Sidecar, sidecar_path
 
 AnyModel = FrameModel | ForeignModel
@@ -46,5 +46,8 @@ def load_model(path: Path, *, hashes: Mapping[str, str] | None = None, threads: 
         raise DataError(f"{place} is no JSON: {error}") from error
     if not (isinstance(found, dict) and "schema_version" in found and "feature_min" in found):
         return ForeignModel.load(path, hashes=hashes, threads=threads)
-    sidecar = read_document(place, EnsembleManifest if found.get("kind") == "fr_ensemble" else Sidecar)
+    if found.get("kind") == "fr_ensemble":
+        manifest, graph = read_ensemble(place)
+        return FrameModel(open_session(graph, manifest.onnx, threads=threads), manifest)
+    sidecar = read_document(place, Sidecar)
     return FrameModel.load(place.with_name(sidecar.onnx), sidecar, threads=threads)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import NormalDist
-from typing import Final
-
-import polars as pl
+from typing import TYPE_CHECKING, Final
 
 from vmafcast.common.errors import DataError
 from vmafcast.evaluation.conformal import Calibration, Rule, Score
-from vmafcast.evaluation.conformal_scores import DEFAULT_ALPHA, HeldOut, calibrate
+from vmafcast.evaluation.conformal_scores import DEFAULT_ALPHA, RULES, HeldOut, calibrate
 from vmafcast.models.manifest import Confidence, StoredCalibration, calibration_sha256
+
+if TYPE_CHECKING:
+    import polars as pl
 
 CLIP_RULE: Final[Rule] = "hcp-clip"
 FRAME_RULE: Final[Rule] = "hcp-frame"
-CLIP_FRAMES_RULE: Final[Rule] = "most-frames"
 
 _SCORE: Final[Score] = "absolute"
 
@@ -58,10 +59,10 @@ def confidence_of(table: pl.DataFrame) -> Confidence:
     """
     held_out = held_out_of(table)
     main = calibrate(held_out, CLIP_RULE, _SCORE)
-    further = [_stored(calibrate(held_out, rule, _SCORE), told=True) for rule in (FRAME_RULE, CLIP_FRAMES_RULE)]
+    further = [_stored(calibrate(held_out, rule, _SCORE), told=True) for rule in RULES if rule != CLIP_RULE]
     if any(name.startswith("untold_seed") for name in table.columns):
         untold = held_out_of(table, told=False)
-        for rule in (CLIP_RULE, FRAME_RULE, CLIP_FRAMES_RULE):
+        for rule in RULES:
             found = calibrate(untold, rule, _SCORE)
             further.append(_stored(found.model_copy(update={"scores": found.scores[:1]}), told=False))
     document = main.model_dump(mode="json")
@@ -77,17 +78,22 @@ def confidence_of(table: pl.DataFrame) -> Confidence:
     )
 
 
-def stored_calibration(confidence: Confidence, rule: Rule, *, told: bool) -> Calibration | None:
+def stored_calibration(confidence: Confidence, rule: Rule, *, told: bool = True) -> Calibration | None:
     """Return one of the calibrations of a manifest, None where it has none by that rule.
+
+    Parameters
+    ----------
+    told
+        Whether that of networks that were told the encoder.
 
     Raises
     ------
     DataError
         It cannot be read by this version.
     """
-    stored = list(confidence.further)
+    stored: Sequence[StoredCalibration] = confidence.further
     if confidence.calibration is not None:
-        stored.append(StoredCalibration(codec_told=True, calibration=confidence.calibration))
+        stored = (StoredCalibration(codec_told=True, calibration=confidence.calibration), *stored)
     for each in stored:
         if each.codec_told == told and each.calibration.get("rule") == rule:
             try:

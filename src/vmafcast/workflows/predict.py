@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from vmafcast.common.errors import RequestError
 from vmafcast.encoders.catalogue import get_encoder
+from vmafcast.evaluation.conformal_ranks import exact_level
 from vmafcast.media.features import FEATURE_SETS, FeatureSet, columns_of
 from vmafcast.media.ffmpeg import Ffmpeg
 from vmafcast.media.graph import Scoring
@@ -19,6 +21,7 @@ from vmafcast.media.measure import score_pair
 from vmafcast.media.source import probe
 from vmafcast.models.loading import AnyModel
 from vmafcast.registry.store import Registry
+from vmafcast.workflows.confidence import ClipConfidence, clip_confidence, load_ensemble_champion
 from vmafcast.workflows.serving import DEFAULT_RECIPE, load_champion
 
 
@@ -45,6 +48,8 @@ class ClipPrediction:
         float64 [frames], 0 to 100.
     warnings
         What the reader should know.
+    confidence
+        The intervals of the clip and its frames; None where none were asked for.
     """
 
     model: str
@@ -52,6 +57,7 @@ class ClipPrediction:
     predicted: NDArray[np.float64]
     measured: NDArray[np.float64]
     warnings: tuple[str, ...]
+    confidence: ClipConfidence | None = None
 
     @property
     def predicted_mean(self) -> float:
@@ -74,6 +80,7 @@ def predict_clip(
     model: AnyModel | None = None,
     name: str | None = None,
     encode: EncodeFacts | None = None,
+    confidence: Fraction | str | float | None = None,
 ) -> ClipPrediction:
     """Measure what a model needs of a pair of videos, and predict the distorted one's score.
 
@@ -91,17 +98,20 @@ def predict_clip(
         What to call that model in the result; by default its own id.
     encode
         How ``distorted`` was made. None: the model is told that it does not know.
+    confidence
+        The probability with which the intervals shall hold, in (0, 1); only an ensemble has some. None asks for none.
 
     Raises
     ------
     RequestError
-        No champion, no model at all, or an encode that cannot be meant.
+        No champion, no model at all, no ensemble where intervals are asked for, or an encode that cannot be meant.
     MediaError
         A video that cannot be used.
     IntegrityError
         The model is not what was registered.
     """
-    called, using = _chosen(registry, recipe, model, name)
+    level = None if confidence is None else exact_level(confidence)
+    called, using = _chosen(registry, recipe, model, name, sure=level is not None)
     features = using.feature_order
     scoring = Scoring(using.teacher, feature_sets_of(features))
     frames = score_pair(ffmpeg, probe(reference), probe(distorted), scoring)
@@ -112,15 +122,23 @@ def predict_clip(
         encoder = get_encoder(encode.encoder)
         norms = using.norms(encoder.name, encode.preset, encode.quality)
         prediction = using.predict(table, [encoder.name] * frames.frames, *norms, feature_names=features)
-    return ClipPrediction(called, using.teacher, prediction.vmaf.astype(np.float64), frames.vmaf, prediction.warnings)
+    sure = None
+    if level is not None:
+        sure = clip_confidence(using, prediction, level, None if encode is None else get_encoder(encode.encoder).name)
+    return ClipPrediction(
+        called, using.teacher, prediction.vmaf.astype(np.float64), frames.vmaf,
+        prediction.warnings + (() if sure is None else sure.notes), sure,
+    )  # fmt: skip
 
 
-def _chosen(registry: Registry | None, recipe: str, model: AnyModel | None, name: str | None) -> tuple[str, AnyModel]:
+def _chosen(
+    registry: Registry | None, recipe: str, model: AnyModel | None, name: str | None, *, sure: bool
+) -> tuple[str, AnyModel]:
     if model is not None:
         return name or model.id, model
     if registry is None:
         raise RequestError("nothing was given to predict with; give a registry or a model")
-    return load_champion(registry, recipe)
+    return load_ensemble_champion(registry, recipe) if sure else load_champion(registry, recipe)
 
 
 def encode_facts(encoder: str | None, preset: str | None, quality: int | None) -> EncodeFacts | None:
