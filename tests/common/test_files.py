@@ -17,10 +17,12 @@ from vmafcast.common.errors import OutputError, RequestError
 from vmafcast.common.files import (
     atomic_path,
     is_alive,
+    is_stale,
     publish,
     sha256_bytes,
     sha256_file,
     sweep_temporaries,
+    temporary_of,
     temporary_sibling,
     write_bytes,
     write_text,
@@ -246,6 +248,51 @@ def test_a_temporary_of_this_process_is_known_as_one(tmp_path):
 
 def test_sweeping_a_folder_that_is_not_there(tmp_path):
     assert sweep_temporaries(tmp_path / "absent") == []
+
+
+def own_temporary(folder, name="file"):
+    path = temporary_sibling(folder / name)
+    path.write_bytes(b"")
+    return path
+
+
+def renamed(path, *, pid=None, place=None, begun=None):
+    """The same temporary as somebody else's."""
+    _, own, rest = path.name.split("-", 2)
+    whose, name = rest.split(".", 1)
+    whose = (place or whose[:6]) + (begun or whose[6:14]) + whose[14:]
+    return path.rename(path.with_name(f".vmafcast-{pid or own}-{whose}.{name}"))
+
+
+def test_a_temporary_is_stale_when_its_process_is_gone(tmp_path):
+    own = own_temporary(tmp_path, "a.b")
+    assert temporary_of(own) == "a.b"
+    assert not is_stale(own)
+    assert is_stale(renamed(own, pid=dead_process()))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux says when a process began")
+def test_a_number_that_another_process_has_by_now_saves_no_temporary(tmp_path):
+    assert is_stale(renamed(own_temporary(tmp_path), begun="00000001"))
+
+
+@pytest.mark.parametrize("pid", [None, 999_999_999])
+def test_a_temporary_of_another_machine_is_left_alone_for_a_week(tmp_path, pid):
+    """Its process may live there, whatever this machine says of the number."""
+    foreign = renamed(own_temporary(tmp_path), place="ffffff", pid=pid)
+    assert not is_stale(foreign)
+    assert sweep_temporaries(tmp_path) == []
+    week_ago = time.time() - 7 * 24 * 3600
+    os.utime(foreign, (week_ago + 60, week_ago + 60))
+    assert not is_stale(foreign)
+    os.utime(foreign, (week_ago - 60, week_ago - 60))
+    assert sweep_temporaries(tmp_path) == [foreign]
+
+
+def test_other_names_are_no_temporaries(tmp_path):
+    for name in ("file", ".vmafcast-", ".vmafcast-x-0a.file", ".vmafcast-1-NOHEX.file", "vmafcast-1-0a.file"):
+        assert temporary_of(tmp_path / name) is None
+        assert not is_stale(tmp_path / name)
 
 
 def test_who_is_alive():

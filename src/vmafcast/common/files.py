@@ -2,27 +2,63 @@
 
 Plain overwriting leaves unreadable files after a ``kill -9``; a temporary file beside the target that is
 flushed to the disk and then renamed does not. What a killed process leaves behind is a temporary whose
-name carries its process id, so that a later run can tell the stale ones from those still being written.
+name carries whose it is, so that a later run can tell the stale ones from those still being written: the process
+id, when that process began, and on which machine (or in which container) it is one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from vmafcast.common.errors import OutputError, RequestError
 
-_TEMPORARY = re.compile(r"^\.vmafcast-(?P<pid>\d+)-[0-9a-f]+\.(?P<name>.+)$")
+_TEMPORARY = re.compile(r"^\.vmafcast-(?P<pid>\d+)-(?P<whose>[0-9a-f]+)\.(?P<name>.+)$")
+_PLACE_DIGITS, _BEGUN_DIGITS, _RANDOM_DIGITS = 6, 8, 6
+_WHOSE_DIGITS = _PLACE_DIGITS + _BEGUN_DIGITS + _RANDOM_DIGITS  # in older names it is random alone, and shorter
+_FOREIGN_SECONDS = 7 * 24 * 3600.0
+"""How long after its last change a temporary of another machine is taken for stale: whose process cannot be asked."""
 
 
 def temporary_sibling(path: Path) -> Path:
-    """Return a fresh hidden name beside ``path`` that carries this process's id and ``path``'s own suffix."""
-    return path.with_name(f".vmafcast-{os.getpid()}-{secrets.token_hex(4)}.{path.name}")
+    """Return a fresh hidden name beside ``path`` that carries whose it is and ``path``'s own suffix."""
+    pid = os.getpid()
+    whose = f"{_place()}{_begun(pid)}{secrets.token_hex(_RANDOM_DIGITS // 2)}"
+    return path.with_name(f".vmafcast-{pid}-{whose}.{path.name}")
+
+
+def temporary_of(path: Path) -> str | None:
+    """Return the name that a temporary was to become; None for a file that is no temporary of ours."""
+    match = _TEMPORARY.match(path.name)
+    return match["name"] if match else None
+
+
+def is_stale(path: Path) -> bool:
+    """Whether ``path`` is a temporary whose process is gone.
+
+    The number of a process may belong to another by now, which began later; and on another machine, or in another
+    container, it says nothing here: such a temporary is stale when nobody has changed it for a week.
+    """
+    match = _TEMPORARY.match(path.name)
+    if match is None:
+        return False
+    pid, whose = int(match["pid"]), match["whose"]
+    if len(whose) != _WHOSE_DIGITS:
+        return not is_alive(pid)
+    if not whose.startswith(_place()):
+        try:
+            return time.time() - path.lstat().st_mtime > _FOREIGN_SECONDS
+        except OSError:
+            return False
+    return not is_alive(pid) or whose[_PLACE_DIGITS:][:_BEGUN_DIGITS] != _begun(pid)
 
 
 @contextmanager
@@ -97,8 +133,7 @@ def sweep_temporaries(folder: Path) -> list[Path]:
     """Remove the temporaries below ``folder`` whose process is gone; return what was removed, sorted."""
     removed = []
     for path in sorted(folder.rglob(".vmafcast-*")):
-        match = _TEMPORARY.match(path.name)
-        if match and not is_alive(int(match["pid"])):
+        if is_stale(path):
             with suppress(OSError):
                 path.unlink()
                 removed.append(path)
@@ -142,3 +177,22 @@ def is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+@cache
+def _place() -> str:
+    """Return where process ids mean what they mean here: this boot of this machine, and this container of it."""
+    facts = [platform.node()]
+    with suppress(OSError):
+        facts.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+        facts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return sha256_bytes("\n".join(facts).encode())[:_PLACE_DIGITS]
+
+
+def _begun(pid: int) -> str:
+    """Return when a process began, in ticks since the machine was started; zeros where the system does not say."""
+    try:
+        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        ticks = 0
+    return f"{ticks % 16**_BEGUN_DIGITS:0{_BEGUN_DIGITS}x}"

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from vmafcast.common.errors import OutputError, RequestError
-from vmafcast.common.files import is_alive, temporary_sibling
-
-_PID = re.compile(r"^\.vmafcast-(?P<pid>\d+)-[0-9a-f]+\.")
+from vmafcast.common.files import is_stale, temporary_of, temporary_sibling
 
 
 @contextmanager
@@ -69,6 +66,5 @@ def _sync(path: Path) -> None:
 def _sweep(folder: Path) -> None:
     """Remove what killed processes staged for the same place."""
     for path in folder.parent.iterdir():
-        match = _PID.match(path.name)
-        if match and path.name[match.end() :] == folder.name and path.is_dir() and not is_alive(int(match["pid"])):
+        if temporary_of(path) == folder.name and path.is_dir() and is_stale(path):
             shutil.rmtree(path, ignore_errors=True)
