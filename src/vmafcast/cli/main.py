@@ -36,6 +36,9 @@ _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType({
     "registry": ("vmafcast.cli.registry:registry", "List, verify and roll back models."),
     "ship": ("vmafcast.cli.train:ship", "Judge a trained model and promote it if the gate passes."),
     "train": ("vmafcast.cli.train:train", "Train a recipe on a corpus, with leave-one-source-out scores."),
+    "train-predictors": (
+        "vmafcast.cli.train_predictors:train_predictors", "Train a predictor for every encoder, gate by gate.",
+    ),
     "tune": ("vmafcast.cli.tune:tune", "Find the cheapest quality value that meets a VMAF target."),
 })  # fmt: skip
 

@@ -18,6 +18,7 @@ from vmafcast.evaluation.folds import group_folds
 from vmafcast.models.predictor.calibration import LEVELS, StageCalibration
 from vmafcast.models.predictor.model import train_predictor
 from vmafcast.models.predictor.posterior import Measured, residual_covariance, update
+from vmafcast.models.predictor.process import SWEEPS
 from vmafcast.models.predictor.scale import from_logit
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ def judge_held_out(
     sources: Sources,
     folds: int,
     seed: int = 0,
+    sweeps: int = SWEEPS,
     on_fold: Callable[[], None] | None = None,
 ) -> HeldOutPoints:
     """Predict every measured encode by a predictor that never saw its source group.
@@ -135,6 +137,8 @@ def judge_held_out(
     ----------
     folds, seed
         How the source groups are divided.
+    sweeps
+        How often all choices of a kernel are gone through at most.
     on_fold
         Called after each fold.
 
@@ -159,7 +163,7 @@ def judge_held_out(
     for number, fold in enumerate(group_folds(sources.groups[names], folds, seed)):
         learn = np.zeros_like(seen)
         learn[names[fold.train]] = True
-        predictor = train_predictor(measured, sources, learn)
+        predictor = train_predictor(measured, sources, learn, sweeps=sweeps)
         for probed in (False, True):
             stage = calibrate(measured, sources, learn, predictor, probed=probed)
             features, _ = sources.features(probed=probed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vmafcast.models.predictor.process import GaussianProcess
+from vmafcast.models.predictor.process import SWEEPS, GaussianProcess
 from vmafcast.models.predictor.process import fit as fit_process
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def fit_head(
     curves: NDArray[np.float64],
     blocks: Sequence[int],
     like: Head | None = None,
+    sweeps: int = SWEEPS,
     components: int = COMPONENTS,
 ) -> Head:
     """Learn curves [S, C, size] from features [S, F] of the same sources.
@@ -58,6 +59,8 @@ def fit_head(
         How the F columns are divided.
     like
         A head whose kernels are taken over; they are chosen anew when None.
+    sweeps
+        How often all choices of a kernel are gone through at most.
     components
         How many ways to differ from the average are learnt, at most.
     """
@@ -67,7 +70,7 @@ def fit_head(
     ways = np.stack([_components(off[:, curve], count) for curve in range(curves.shape[1])])
     scores = np.einsum("scz,cpz->scp", off, ways)
     shapes = [None] * curves.shape[1] if like is None else [process.shape for process in like.processes]
-    processes = tuple(fit_process(features, scores[:, i], blocks, shape) for i, shape in enumerate(shapes))
+    processes = tuple(fit_process(features, scores[:, i], blocks, shape, sweeps) for i, shape in enumerate(shapes))
     return Head(average, ways, processes)
 
 

@@ -11,6 +11,7 @@ from vmafcast.common.errors import DataError
 from vmafcast.models.predictor.basis import QualityBasis, breaks_for, rising
 from vmafcast.models.predictor.curves import fit_curves
 from vmafcast.models.predictor.heads import Head, fit_head
+from vmafcast.models.predictor.process import SWEEPS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,7 +149,11 @@ def measured_curves(
 
 
 def train_predictor(
-    measured: EncoderCurves, sources: Sources, learn: NDArray[np.bool_], like: EncodePredictor | None = None
+    measured: EncoderCurves,
+    sources: Sources,
+    learn: NDArray[np.bool_],
+    like: EncodePredictor | None = None,
+    sweeps: int = SWEEPS,
 ) -> EncodePredictor:
     """Learn an encoder's curves from the sources that the mask ``learn`` [S] admits.
 
@@ -156,6 +161,8 @@ def train_predictor(
     ----------
     like
         A predictor whose kernels are taken over; they are chosen anew when None, which costs fifty times as much.
+    sweeps
+        How often all choices of a kernel are gone through at most.
 
     Raises
     ------
@@ -168,7 +175,7 @@ def train_predictor(
         for probed, found in heads.items():
             features, blocks = sources.features(probed=probed)
             twin = None if like is None else (like.probed if probed else like.plain)[place]
-            found.append(fit_head(features[curves.source[mine]], curves.coefficients[mine], blocks, twin))
+            found.append(fit_head(features[curves.source[mine]], curves.coefficients[mine], blocks, twin, sweeps))
     return EncodePredictor(
         encoder=measured.encoder, basis=measured.basis, presets=measured.presets, places=measured.places,
         plain=tuple(heads[False]), probed=tuple(heads[True]),

@@ -89,6 +89,7 @@ def fit(
     targets: NDArray[np.float64],
     blocks: Sequence[int],
     shape: Shape | None = None,
+    sweeps: int = SWEEPS,
     margin: float = 0.1,
 ) -> GaussianProcess:
     """Fit one kernel for all columns of ``targets``, and each column's noise and weights.
@@ -103,6 +104,8 @@ def fit(
         How many of the F features belong to each block, in order.
     shape
         The kernel; chosen from the grids when None.
+    sweeps
+        How often all choices of the kernel are gone through at most.
     margin
         How far beyond the rows a feature is believed, as a share of their range.
 
@@ -119,7 +122,7 @@ def fit(
     reach = margin * np.ptp(features, axis=0)
     rows = (features - mean) / std
     parts = _parts(rows, rows, blocks)
-    chosen, weights = _choose(parts, targets) if shape is None else (shape, _solve(parts, shape, targets)[1])
+    chosen, weights = _choose(parts, targets, sweeps) if shape is None else (shape, _solve(parts, shape, targets)[1])
     return GaussianProcess(
         blocks=tuple(blocks), mean=mean, std=std, low=features.min(axis=0) - reach, high=features.max(axis=0) + reach,
         rows=rows, shape=chosen, weights=weights,
@@ -127,13 +130,13 @@ def fit(
 
 
 def _choose(
-    parts: tuple[NDArray[np.float64], NDArray[np.float64]], targets: NDArray[np.float64]
+    parts: tuple[NDArray[np.float64], NDArray[np.float64]], targets: NDArray[np.float64], sweeps: int
 ) -> tuple[Shape, NDArray[np.float64]]:
     """Return the kernel that no single choice from the grids improves, and the weights with it."""
     blocks = len(parts[0])
     best = Shape((3.3,) * blocks, (0.3,) * blocks)
     likelihood, weights = _solve(parts, best, targets)
-    for _ in range(SWEEPS):
+    for _ in range(sweeps):
         before = likelihood
         for block in range(blocks):
             for name, choices in (("lengths", LENGTHS), ("linear", LINEAR_SHARES)):

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from vmafcast.common.documents import Document
+from vmafcast.media.probe_encode import ProbeEncode
 from vmafcast.models.predictor.basis import QualityBasis
 from vmafcast.models.predictor.calibration import StageCalibration
 from vmafcast.models.predictor.inputs import InputLayout
@@ -17,19 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SCHEMA_VERSION: Final = 1
-
-
-class ProbeEncode(Document):
-    """One encode of the probe: ffmpeg's encoder name, its preset and its quality value."""
-
-    encoder: str
-    preset: str
-    quality: int
-
-    @property
-    def name(self) -> str:
-        """Its name in the input's columns."""
-        return f"{self.encoder}_{self.preset}_{self.quality}"
 
 
 class VariantUncertainty(Document):
@@ -128,7 +116,7 @@ class PredictorSidecar(Document):
         The places on the quality scale at which curves are fixed; beyond them they go on straight.
     complexity_columns
         How many of the first columns describe the source's pictures.
-    complexity_revision, sample_runs, sample_length, probe
+    complexity_revision, probe_revision, sample_runs, sample_length, probe
         How the columns were measured: with other settings they mean something else.
     uncertainty
         Without the probe, and with it.

@@ -1,0 +1,113 @@
+"""What was measured of a corpus's sources before anything was encoded: ``sources.parquet``, beside its encodes.
+
+One row for each source: its geometry, its complexity (a column for each feature, in the feature's own unit), and what
+every encode of the probe found (columns that begin with the encode's name). Encode predictors learn from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from vmafcast.common.errors import DataError
+from vmafcast.corpus.tables import UNREADABLE, write_table
+from vmafcast.media.complexity.facts import FEATURES
+from vmafcast.media.complexity.survey import Survey
+from vmafcast.media.probe_encode import ProbePoint
+
+SURVEYS: Final = "sources.parquet"
+
+Row = dict[str, str | int | float | None]
+
+_FACTS: Final = (
+    "source", "source_group", "source_sha256", "width", "height", "fps", "frames", "bit_depth", "complexity_revision",
+    "probe_revision", "sampled_frames", "teacher", "complexity_cpu_s", "probe_cpu_s",
+)  # fmt: skip
+_OF_THE_POINT: Final = frozenset({"encoder", "preset", "quality"})
+
+
+def survey_row(name: str, group: str, found: Survey) -> Row:
+    """Return the row of a source.
+
+    Raises
+    ------
+    DataError
+        It was not probed.
+    """
+    measured, probed = found.complexity, found.probe
+    if probed is None:
+        raise DataError(f"{name} was measured without a probe; measure it with one")
+    row: Row = {
+        "source": name,
+        "source_group": group,
+        "source_sha256": measured.source_sha256,
+        "width": measured.width,
+        "height": measured.height,
+        "fps": measured.fps,
+        "frames": measured.frames,
+        "bit_depth": measured.bit_depth,
+        "complexity_revision": measured.revision,
+        "probe_revision": probed.revision,
+        "sampled_frames": measured.sampled_frames,
+        "teacher": probed.teacher,
+        "complexity_cpu_s": measured.sampling_cpu_seconds + measured.cpu_seconds,
+        "probe_cpu_s": probed.cpu_seconds,
+        **measured.features,
+    }
+    for point in probed.points:
+        row[f"{encode_name(point)}_bpp"] = point.expected_bpp(measured.frames)
+        numbers = {key: value for key, value in point.model_dump().items() if key not in _OF_THE_POINT}
+        row |= {f"{encode_name(point)}_{key}": value for key, value in numbers.items()}
+    return row
+
+
+def encode_name(point: ProbePoint) -> str:
+    """Return the name of the probe's encode, with which its columns begin."""
+    return f"{point.encoder}_{point.preset}_{point.quality}"
+
+
+def write_surveys(folder: Path, rows: Iterable[Row]) -> Path:
+    """Write ``sources.parquet`` into the corpus ``folder``, sorted by source; the same rows give the same bytes."""
+    path = folder / SURVEYS
+    table = pl.DataFrame(sorted(rows, key=lambda row: str(row["source"])), infer_schema_length=None)
+    write_table(table, path)
+    return path
+
+
+def read_surveys(folder: Path) -> pl.DataFrame | None:
+    """Return the surveys of the corpus in ``folder``, None where it has none.
+
+    Raises
+    ------
+    DataError
+        The table cannot be read, lacks a column, names a source twice, or holds what is no number.
+    """
+    path = folder / SURVEYS
+    if not path.is_file():
+        return None
+    try:
+        table = pl.read_parquet(path)
+    except UNREADABLE as error:
+        raise DataError(f"{path} cannot be read: {error}; measure the sources again") from error
+    wanted = (*_FACTS, *(feature.name for feature in FEATURES))
+    if missing := [name for name in wanted if name not in table.columns]:
+        raise DataError(f"{path} lacks {', '.join(missing)}; run `vmafcast corpus complexity` again")
+    if table["source"].n_unique() != table.height:
+        raise DataError(f"{path} names a source twice")
+    numbers = table.select(feature.name for feature in FEATURES).cast(pl.Float64, strict=False)
+    if not numbers.select(pl.all_horizontal(pl.all().is_finite().fill_null(value=False)).all()).item():
+        raise DataError(f"{path} holds a feature that is not a finite number; measure the sources again")
+    return table.sort("source")
+
+
+def probe_encodes(table: pl.DataFrame) -> tuple[str, ...]:
+    """Return the names of the probe's encodes in a table of surveys, in the order of its columns."""
+    return tuple(name.removesuffix("_bpp") for name in table.columns if name.endswith("_bpp"))
+
+
+def survey_features(row: Mapping[str, object]) -> dict[str, float]:
+    """Return the complexity features of a row, in their own units."""
+    return {feature.name: float(str(row[feature.name])) for feature in FEATURES}

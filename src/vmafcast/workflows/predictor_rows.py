@@ -1,0 +1,195 @@
+"""From corpora to what predictors learn from: sources with their surveys, and every encoder's measured curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from vmafcast.common.errors import DataError
+from vmafcast.common.files import sha256_bytes, sha256_file
+from vmafcast.corpus.store import CorpusStore
+from vmafcast.corpus.surveyed import SURVEYS, probe_encodes, read_surveys, survey_features
+from vmafcast.encoders.catalogue import get_encoder
+from vmafcast.media.complexity.facts import FEATURES
+from vmafcast.models.predictor.curves import Points
+from vmafcast.models.predictor.inputs import InputLayout, geometry, probe_values
+from vmafcast.models.predictor.model import EncoderCurves, Sources, measured_curves
+from vmafcast.models.predictor.scale import to_logit
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What lies under the roots.
+
+    Attributes
+    ----------
+    corpora
+        Folders with encodes and surveys.
+    missing
+        Roots that are not there.
+    skipped
+        Corpora that predictors cannot learn from, with the reason.
+    """
+
+    corpora: tuple[Path, ...]
+    missing: tuple[str, ...]
+    skipped: tuple[str, ...]
+
+    def files(self) -> list[Path]:
+        """Return the files that are learnt from."""
+        return [path for folder in self.corpora for path in (*CorpusStore(folder).encode_files(), folder / SURVEYS)]
+
+    def sha256(self) -> str:
+        """Return one hash over the names and contents of those files."""
+        return sha256_bytes("\n".join(f"{path.name} {sha256_file(path)}" for path in self.files()).encode())
+
+
+@dataclass(frozen=True, eq=False)
+class PredictorRows:
+    """All that predictors learn from.
+
+    Attributes
+    ----------
+    layout
+        The columns of a source.
+    names
+        Of the S sources.
+    sources
+        What is known of them.
+    encodes
+        Every usable encode: ``source``, ``encoder``, ``preset``, ``quality``, ``vmaf``, ``bpp`` and ``corpus``.
+    teacher
+        Whose scores.
+    complexity_revision, probe_revision
+        Of the measures.
+    """
+
+    layout: InputLayout
+    names: tuple[str, ...]
+    sources: Sources
+    encodes: pl.DataFrame
+    teacher: str
+    complexity_revision: int
+    probe_revision: int
+
+    def of(self, encoder: str) -> pl.DataFrame:
+        """Return the encodes of one encoder."""
+        return self.encodes.filter(pl.col("encoder") == encoder).sort("source", "preset", "quality")
+
+    def curves(self, encoder: str) -> EncoderCurves:
+        """Return the measured curves of one encoder; DataError where there are too few."""
+        known = get_encoder(encoder)
+        number = {name: index for index, name in enumerate(self.names)}
+        points, places = {}, {}
+        for (preset,), table in self.of(encoder).group_by("preset", maintain_order=True):
+            name = str(preset)
+            points[name] = Points(
+                source=np.array([number[source] for source in table["source"]], dtype=np.intp),
+                place=np.array([known.quality_norm(quality) for quality in table["quality"]]),
+                values=np.column_stack([to_logit(table["vmaf"].to_numpy()), np.log(table["bpp"].to_numpy())]),
+            )
+            places[name] = known.preset_norm(name)
+        return measured_curves(encoder, points, places)
+
+
+def find_corpora(roots: Sequence[Path]) -> Found:
+    """Return the corpora with surveys under ``roots``: each root itself, and the folders directly within.
+
+    A root that is not there, and a corpus whose sources were not surveyed, are reported and passed over.
+    """
+    corpora: list[Path] = []
+    missing, skipped = [], []
+    for root in roots:
+        if not root.is_dir():
+            missing.append(str(root))
+            continue
+        for folder in (root, *sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != ".")):
+            if not any(folder.glob("encodes*.parquet")) and not any(folder.glob("encodes/*.parquet")):
+                continue
+            if (folder / SURVEYS).is_file():
+                corpora.append(folder)
+            else:
+                skipped.append(f"{folder} has no {SURVEYS}; make it with `vmafcast corpus complexity {folder}`")
+    return Found(tuple(dict.fromkeys(corpora)), tuple(missing), tuple(skipped))
+
+
+def read_rows(corpora: Sequence[Path]) -> PredictorRows:
+    """Read the sources and encodes of some corpora.
+
+    A source that is in more than one counts once, and so does an encode with the same settings: the first is taken.
+
+    Raises
+    ------
+    DataError
+        They were surveyed with other probes, by other teachers or other revisions; or a source is in two source groups.
+    """
+    surveys, encodes = [], []
+    for folder in corpora:
+        found = read_surveys(folder)
+        if found is None:
+            raise DataError(f"{folder} has no {SURVEYS}; make it with `vmafcast corpus complexity {folder}`")
+        surveys.append(found)
+        encodes.append(_usable(CorpusStore(folder).encodes(), folder))
+    probes = {probe_encodes(table) for table in surveys}
+    stated = {row for table in surveys for row in table.select(_STATED).unique().rows()}
+    if len(probes) != 1 or len(stated) != 1:
+        raise DataError(
+            f"the sources of {', '.join(map(str, corpora))} were not all measured alike (probes, teacher or revision); "
+            "run `vmafcast corpus complexity` on each again"
+        )
+    table = (
+        pl.concat(surveys, how="diagonal_relaxed").unique("source", keep="first", maintain_order=True).sort("source")
+    )
+    rows = pl.concat(encodes, how="diagonal_relaxed")
+    [[teacher, complexity_revision, probe_revision]] = stated
+    rows = rows.filter((pl.col("teacher") == teacher) & pl.col("source").is_in(table["source"].to_list()))
+    rows = rows.unique(["source", "encoder", "preset", "quality"], keep="first", maintain_order=True)
+    [names] = probes
+    layout = InputLayout(tuple(feature.name for feature in FEATURES), names)
+    return PredictorRows(
+        layout=layout,
+        names=tuple(table["source"]),
+        sources=_sources(table, layout),
+        encodes=rows,
+        teacher=str(teacher),
+        complexity_revision=int(complexity_revision),
+        probe_revision=int(probe_revision),
+    )
+
+
+_STATED = ("teacher", "complexity_revision", "probe_revision")
+
+
+def scaled_features(row: dict[str, float]) -> NDArray[np.float64]:
+    """Return complexity features as models see them, from their own units."""
+    return np.array(
+        [
+            np.log(row[feature.name] + feature.floor) if feature.scale == "log" else row[feature.name]
+            for feature in FEATURES
+        ]
+    )
+
+
+def _usable(table: pl.DataFrame, folder: Path) -> pl.DataFrame:
+    whole = table.filter(pl.all_horizontal(pl.col("preset", "quality", "width", "bytes", "vmaf").is_not_null()))
+    bpp = pl.col("bytes") * 8.0 / (pl.col("width") * pl.col("height") * pl.col("frames"))
+    return whole.filter(pl.col("bytes") > 0).select(
+        "source", "encoder", "preset", "quality", "vmaf", "teacher", bpp=bpp, corpus=pl.lit(str(folder))
+    )
+
+
+def _sources(table: pl.DataFrame, layout: InputLayout) -> Sources:
+    plain, probe = [], []
+    for row in table.iter_rows(named=True):
+        size = geometry(row["width"], row["height"], row["fps"], row["frames"])
+        plain.append(np.concatenate([scaled_features(survey_features(row)), size]))
+        found = {name: (row[f"{name}_vmaf"], row[f"{name}_bpp"]) for name in layout.probe}
+        probe.append(probe_values(layout.probe, found))
+    groups = table["source_group"].to_numpy().astype(np.str_)
+    blocks = (len(layout.complexity), len(layout.plain) - len(layout.complexity))
+    return Sources(np.stack(plain), blocks, np.stack(probe), groups)

@@ -1,0 +1,59 @@
+"""Made-up sources and curves that try the machinery of predictors in seconds; what they give never passes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from vmafcast.encoders.catalogue import get_encoder
+from vmafcast.media.complexity.facts import FEATURES
+from vmafcast.media.probe_encode import DEFAULT_ENCODES
+from vmafcast.media.teachers import DEFAULT_TEACHER
+from vmafcast.models.predictor.inputs import InputLayout, geometry, probe_values
+from vmafcast.models.predictor.model import Sources
+from vmafcast.models.predictor.scale import from_logit
+from vmafcast.workflows.predictor_rows import PredictorRows
+
+SOURCES = 20
+GROUPS = 10
+QUALITIES = 6
+
+
+def smoke_rows(encoders: Sequence[str]) -> PredictorRows:
+    """Return rows of sources that never were: one hidden number decides a source's features and all of its curves."""
+    draw = np.random.default_rng(0)
+    layout = InputLayout(tuple(feature.name for feature in FEATURES), tuple(each.name for each in DEFAULT_ENCODES))
+    hardness = draw.normal(size=SOURCES)
+    names = tuple(f"made_up_{number:02d}" for number in range(SOURCES))
+    size = geometry(640, 360, 25.0, 50)
+    slopes = draw.normal(size=len(FEATURES))
+    plain = np.column_stack([np.outer(hardness, slopes) + 0.1 * draw.normal(size=(SOURCES, len(FEATURES)))])
+    plain = np.column_stack([plain, np.tile(size, (SOURCES, 1))])
+    rows: list[dict[str, str | int | float]] = []
+    for encoder in map(get_encoder, encoders):
+        scale = encoder.quality
+        for quality in np.linspace(scale.minimum + 0.2 * (scale.maximum - scale.minimum), scale.maximum, QUALITIES):
+            place = encoder.quality_norm(round(quality))
+            for name, hard in zip(names, hardness, strict=True):
+                logit = 6.0 * place - 1.0 - 0.5 * hard + 0.02 * draw.normal()
+                bpp = float(np.exp(5.0 * place - 5.0 + hard + 0.02 * draw.normal()))
+                rows.append({
+                    "source": name, "encoder": encoder.name, "preset": encoder.default_preset,
+                    "quality": round(quality), "vmaf": float(from_logit(logit)), "bpp": bpp,
+                    "teacher": DEFAULT_TEACHER, "corpus": "smoke",
+                })  # fmt: skip
+    probe = [
+        probe_values(
+            layout.probe,
+            {each: (float(from_logit(1.0 - 0.5 * hard)), float(np.exp(hard - 2))) for each in layout.probe},
+        )
+        for hard in hardness
+    ]
+    groups = np.array([f"group_{number % GROUPS}" for number in range(SOURCES)])
+    blocks = (len(layout.complexity), len(layout.plain) - len(layout.complexity))
+    return PredictorRows(
+        layout=layout, names=names, sources=Sources(plain, blocks, np.stack(probe), groups), encodes=pl.DataFrame(rows),
+        teacher=DEFAULT_TEACHER, complexity_revision=0, probe_revision=0,
+    )  # fmt: skip
