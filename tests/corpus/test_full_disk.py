@@ -58,7 +58,7 @@ def assert_resumes(store, sweep, ffmpeg, straight, finished):
     assert (report.already_finished, report.built, report.set_aside) == (finished, CELLS - finished, [])
     assert store.encodes().drop(TIMINGS).equals(straight.encodes().drop(TIMINGS))
     assert store.frames().equals(straight.frames())
-    assert sorted(path.name for path in store.folder.iterdir()) == ["encodes", "frames"]
+    assert sorted(path.name for path in store.folder.iterdir()) == ["encodes", "feature_costs.json", "frames"]
     assert not list(store.folder.rglob(".*"))
 
 

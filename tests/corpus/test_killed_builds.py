@@ -88,7 +88,7 @@ def assert_same_corpus(store, straight):
 
 
 def assert_nothing_is_left_over(store):
-    assert sorted(path.name for path in store.folder.iterdir()) == ["encodes", "frames"]
+    assert sorted(path.name for path in store.folder.iterdir()) == ["encodes", "feature_costs.json", "frames"]
     assert [path.name for path in store.encode_files()] == [path.name for path in store.frame_files()]
     assert not list(store.folder.rglob(".*"))
 

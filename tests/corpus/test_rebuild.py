@@ -68,7 +68,7 @@ def test_every_cell_made_again_is_the_same_to_the_last_digit(ffmpeg, built, clip
     assert report.frames == CELLS * 6
     assert report.columns == built.frames().width
     assert {path: path.read_bytes() for path in built.files()} == before
-    assert sorted(path.name for path in built.folder.iterdir()) == ["encodes", "frames"]
+    assert sorted(path.name for path in built.folder.iterdir()) == ["encodes", "feature_costs.json", "frames"]
 
 
 def test_the_seed_decides_what_is_drawn(ffmpeg, built, clips):

@@ -18,6 +18,7 @@ from typing import NoReturn
 from vmafcast.common.errors import FfmpegError, MediaError, OutputError, VmafcastError
 from vmafcast.common.progress import Progress, Silent
 from vmafcast.corpus.estimate import BuildPlan, SweepEstimate, estimate, plan_build
+from vmafcast.corpus.feature_costs import note_feature_costs
 from vmafcast.corpus.plan import Cell, CellGroup, Sweep
 from vmafcast.corpus.store import CorpusStore
 from vmafcast.media.availability import Availability, require_encoder
@@ -121,8 +122,13 @@ def build_corpus(
     """
     availabilities = check_encoders(ffmpeg, sweep.settings)
     store.prepare()
+    plan = plan_build(store, sweep, ffmpeg, availabilities)
+    note_feature_costs(
+        store, (group.source.video for group in plan.groups), ffmpeg, sweep.scoring.feature_sets,
+        processes=processes, stall_seconds=stall_seconds, progress=progress,
+    )  # fmt: skip
     return run_plan(
-        store, plan_build(store, sweep, ffmpeg, availabilities), sweep.scoring, ffmpeg, availabilities,
+        store, plan, sweep.scoring, ffmpeg, availabilities,
         processes=processes, tries=tries, stall_seconds=stall_seconds, progress=progress,
     )  # fmt: skip
 

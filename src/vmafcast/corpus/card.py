@@ -66,13 +66,20 @@ def corpus_card(store: CorpusStore, title: str, facts: Facts) -> str:
 
 def _overview(summary: CorpusSummary) -> str:
     versions = "; ".join(f"{name} {', '.join(found)}" for name, found in sorted(summary.encoder_versions.items()))
+    further = ""
+    if summary.further_teachers:
+        further = f"- beside it: {', '.join(summary.further_teachers)}, in columns of these names\n"
+    costs = ", ".join(f"{name} {seconds:.3g}" for name, seconds in summary.feature_cost_seconds.items())
     return (
         f"{summary.cells:,} encodes of {summary.sources} sources in {summary.source_groups} source groups, "
         f"{summary.frames:,} frames scored.\n\n"
         f"- teacher: {', '.join(summary.teachers)}, mean over frames\n"
+        f"{further}"
+        f"{''.join(f'  - {each.describe()}{chr(10)}' for each in summary.teacher_facts)}"
         f"- ffmpeg: {', '.join(summary.ffmpeg_versions)}\n"
         f"- encoder builds: {versions}\n"
         "- encoder threads: 1; every encode is constant quality without a bitrate cap"
+        f"{f'{chr(10)}- CPU seconds an encode of each feature set by itself: {costs}' if costs else ''}"
     )
 
 

@@ -9,6 +9,7 @@ import polars as pl
 from vmafcast.corpus.findings import Finding, note, problem, same_settings, torn_sources
 from vmafcast.encoders.catalogue import ENCODERS
 from vmafcast.encoders.vocabulary import UNKNOWN
+from vmafcast.media.teachers import TEACHERS, teacher_columns
 
 NEEDED: tuple[str, ...] = (
     "cell", "source", "source_group", "encoder", "preset", "quality", "frames", "vmaf", "teacher",
@@ -16,11 +17,18 @@ NEEDED: tuple[str, ...] = (
 """Columns without which a table of encodes is of no use."""
 
 _ALWAYS_SAID = ("cell", "source", "source_group", "encoder", "frames", "vmaf", "teacher")
+_HIGHEST = {name: teacher.high for name, teacher in TEACHERS.items()}
 _SCORES = ("vmaf", "vmaf_harmonic_mean", "vmaf_p1", "vmaf_p5", "vmaf_min")
 _POSITIVE = ("frames", "width", "height", "fps", "bytes")
 _NOT_NEGATIVE = ("kbps", "encode_cpu_s", "decode_cpu_s", "score_cpu_s", "enc_time_ms")
 _KBPS_SLACK = 1e-6  # relative; both are computed in float64
 _BUILD = ("threads", "arguments", "teacher", "ffmpeg_build", "encoder_version")
+
+
+def highest_score(encodes: pl.DataFrame | None) -> float:
+    """Return the end of the range of the teacher of a table of encodes; 100 where that is not known."""
+    names = encodes["teacher"].unique().to_list() if encodes is not None else []
+    return max((_HIGHEST[name] for name in names if name in _HIGHEST), default=100.0)
 
 
 def check_encodes(encodes: pl.DataFrame) -> Iterator[Finding]:
@@ -52,9 +60,12 @@ def _duplicates(encodes: pl.DataFrame) -> Iterator[Finding]:
 def _values(encodes: pl.DataFrame) -> Iterator[Finding]:
     for name in _ALWAYS_SAID:
         yield from _wrong(encodes, pl.col(name).is_null(), name)
+    high = pl.col("teacher").replace_strict(_HIGHEST, default=100.0, return_dtype=pl.Float64)
     for name in _SCORES:
         if name in encodes.columns:
-            yield from _wrong(encodes, ~pl.col(name).is_between(0, 100), name)  # NaN is not between
+            yield from _wrong(encodes, ~pl.col(name).is_between(0, high), name)  # NaN is not between
+    for name in teacher_columns(encodes.columns):
+        yield from _wrong(encodes, ~pl.col(name).is_between(0, _HIGHEST[name]), name)
     for name in (*_POSITIVE, *_NOT_NEGATIVE):
         if name in encodes.columns and encodes.schema[name].is_numeric():
             value = pl.col(name)

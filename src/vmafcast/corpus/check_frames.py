@@ -11,6 +11,7 @@ from vmafcast.corpus.findings import Finding, note, problem
 from vmafcast.corpus.limits import PSNR_COLUMNS, impossible, psnr_ceiling
 from vmafcast.corpus.tables import feature_columns
 from vmafcast.encoders.catalogue import ENCODERS
+from vmafcast.media.teachers import teacher_columns
 
 NEEDED: tuple[str, ...] = ("cell", "frame", "vmaf")
 """Columns without which a table of frames is of no use."""
@@ -24,8 +25,11 @@ _SLACK, _SLACK_FLOAT32 = 1e-6, 1e-4
 _PSNR_SLACK = 1e-3  # dB; logs are rounded
 
 
-def check_file(frames: pl.DataFrame, where: str) -> Iterator[Finding]:
-    """Yield what is wrong with the values of one file of frames, which has the columns of :data:`NEEDED`."""
+def check_file(frames: pl.DataFrame, where: str, highest: float = 100.0) -> Iterator[Finding]:
+    """Yield what is wrong with the values of one file of frames, which has the columns of :data:`NEEDED`.
+
+    ``highest`` is the end of the range of the teacher whose score ``vmaf`` is.
+    """
     features = feature_columns(frames.columns)
     for name in NEEDED:
         if count := frames[name].null_count():
@@ -33,11 +37,11 @@ def check_file(frames: pl.DataFrame, where: str) -> Iterator[Finding]:
     yield from _first(frames, pl.col("frame") < 0, "frame", where)
     if "bytes" in frames.columns:
         yield from _first(frames, pl.col("bytes") < 0, "bytes", where)
-    for name in ("vmaf", *features):
+    for name in ("vmaf", *teacher_columns(frames.columns), *features):
         if not frames.schema[name].is_numeric():
             yield problem("unreadable", where, f"{name} holds {frames.schema[name]}, not numbers")
             continue
-        yield from _first(frames, impossible(name), name, where)
+        yield from _first(frames, impossible(name, highest if name == "vmaf" else None), name, where)
     for name in features:
         if (count := frames[name].null_count()) > 0:
             yield note("unstated", where, f"{name} is missing in {count} of {frames.height} frames")

@@ -14,6 +14,7 @@ from vmafcast.common.files import sha256_file
 from vmafcast.common.progress import Progress, Silent
 from vmafcast.common.provenance import code_version, package_versions
 from vmafcast.corpus.cells import FrameReader
+from vmafcast.corpus.feature_costs import read_feature_costs, write_feature_costs
 from vmafcast.corpus.manifest import MANIFEST, CorpusManifest, TableFile, Thinning, refuse_thinned
 from vmafcast.corpus.staging import new_folder
 from vmafcast.corpus.store import ENCODES, FRAMES, CorpusStore
@@ -100,6 +101,8 @@ def compact_corpus(
             packages={name: version for name, version in package_versions().items() if name in _DECIDE_BYTES},
         )
         write_document(staged / MANIFEST, manifest)
+        if costs := read_feature_costs(store.folder):
+            write_feature_costs(staged, costs)
     return Compacted(manifest, sum(path.stat().st_size for path in folder.iterdir()))
 
 

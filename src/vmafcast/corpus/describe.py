@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from vmafcast.corpus.feature_costs import cell_feature_costs
 from vmafcast.corpus.store import TIMINGS, CorpusStore
+from vmafcast.media.teachers import TEACHERS, Teacher, teacher_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,12 @@ class CorpusSummary:
 
     Attributes
     ----------
+    teachers, further_teachers
+        Whose score ``vmaf`` is, and which others were measured beside it.
+    teacher_facts
+        What is known of all of these: range, viewing distance, display.
+    feature_cost_seconds
+        By feature set: the CPU seconds that it costs by itself, mean over the encodes of which that was measured.
     complete
         Whether every source has every (encoder, preset, quality) that any source has.
     """
@@ -45,6 +53,9 @@ class CorpusSummary:
     sources: int
     source_groups: int
     teachers: tuple[str, ...]
+    further_teachers: tuple[str, ...]
+    teacher_facts: tuple[Teacher, ...]
+    feature_cost_seconds: dict[str, float]
     ffmpeg_versions: tuple[str, ...]
     encoder_versions: dict[str, tuple[str, ...]]
     encoders: tuple[EncoderSummary, ...]
@@ -58,13 +69,21 @@ def describe_corpus(store: CorpusStore) -> CorpusSummary:
     kinds = table.group_by(["encoder", "preset"], maintain_order=True)
     settings = table.select("encoder", "preset", "quality").unique().height
     sources = table["source"].n_unique()
+    teachers = tuple(sorted(table["teacher"].unique()))
+    further = teacher_columns(table.columns)
+    costs = cell_feature_costs(store).drop_nulls("cpu_s").group_by("feature_set", maintain_order=True)
     return CorpusSummary(
         sha256=store.sha256(),
         cells=table.height,
         frames=int(table["frames"].sum()),
         sources=sources,
         source_groups=table["source_group"].n_unique(),
-        teachers=tuple(sorted(table["teacher"].unique())),
+        teachers=teachers,
+        further_teachers=further,
+        teacher_facts=tuple(TEACHERS[name] for name in dict.fromkeys((*teachers, *further)) if name in TEACHERS),
+        feature_cost_seconds={
+            str(name): float(seconds) for name, seconds in costs.agg(pl.col("cpu_s").mean()).iter_rows()
+        },
         ffmpeg_versions=tuple(sorted(table["ffmpeg_version"].drop_nulls().unique())),
         encoder_versions={
             str(name): tuple(sorted(rows["encoder_version"].drop_nulls().unique()))

@@ -11,12 +11,14 @@ import polars as pl
 from vmafcast.common.errors import DataError, RequestError
 from vmafcast.common.progress import Progress, Silent, Task
 from vmafcast.corpus.cells import FrameReader, batches_of, in_order
+from vmafcast.corpus.feature_costs import read_feature_costs, write_feature_costs
 from vmafcast.corpus.findings import same_settings, torn_sources
 from vmafcast.corpus.manifest import refuse_thinned
 from vmafcast.corpus.staging import new_folder
 from vmafcast.corpus.store import ENCODES, FRAMES, TIMINGS, CorpusStore
 from vmafcast.corpus.tables import FRAME_SCHEMA, table_key, write_table
 from vmafcast.media.features import FEATURE_SETS
+from vmafcast.media.teachers import teacher_columns
 
 _FROM = "from"
 _NOT_COMPARED = frozenset({*TIMINGS, _FROM, "feature_sets"})
@@ -93,6 +95,8 @@ def merge_corpora(
     shown = progress or Silent()
     with new_folder(output) as staged, shown.task("merging", total=sum(counts.values())) as task:
         frames = _write(union, readers, features, counts, staged, task)
+        if costs := [cost for folder in folders for cost in read_feature_costs(folder)]:
+            write_feature_costs(staged, costs)
     return Merged(union.height, frames, shared, same_settings(union), left_out)
 
 
@@ -104,7 +108,8 @@ def _write(
     folder: Path,
     task: Task,
 ) -> int:
-    columns = [*list(FRAME_SCHEMA)[2:], *features, "vmaf"]
+    further = dict.fromkeys(name for reader in readers for name in teacher_columns(reader.columns))
+    columns = [*list(FRAME_SCHEMA)[2:], *features, "vmaf", *further]
     written = 0
     for part in batches_of(union, counts):
         tables = []

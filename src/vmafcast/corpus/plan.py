@@ -109,7 +109,7 @@ def cell_identity(
     """Return the hash of everything that decides a cell's numbers: 16 hexadecimal digits.
 
     It covers the source's content, the encoder with its build, preset, quality, thread count and extra arguments, the
-    ffmpeg build, the teachers, the feature sets and the de-interlacer. It does not cover where files are or when it ran.
+    ffmpeg build, the teachers, the feature sets and the de-interlacer; not where files are, or when it was run.
     """
     facts: dict[str, object] = {
         "source": source.sha256,

@@ -53,13 +53,14 @@ def verify_corpus(store: CorpusStore, *, progress: Progress | None = None) -> Co
             tables += [] if table is None else [table]
             task.advance()
         encodes = pl.concat(tables, how="diagonal_relaxed") if tables else None
+        highest = check_encodes.highest_score(encodes)
         summaries = [pl.DataFrame(schema=_SUMMARY)]
         rows: dict[str, int] = {}
         for path in frame_files:
             frames = None if path in changed else _read(path, folder, check_frames.NEEDED, findings)
             if frames is not None:
                 rows[path.relative_to(folder).as_posix()] = frames.height
-                findings += check_frames.check_file(frames, path.relative_to(folder).as_posix())
+                findings += check_frames.check_file(frames, path.relative_to(folder).as_posix(), highest)
                 summaries.append(check_frames.summarise(frames, path))
             task.advance()
     cells = pl.concat(summaries, how="diagonal_relaxed")

@@ -69,7 +69,7 @@ class Scoring:
     Attributes
     ----------
     teacher
-        The metric model whose score is called ``vmaf``.
+        The metric model whose score is called ``vmaf``. Empty: none, the features alone.
     feature_sets
         What else is measured of each frame.
     threads
@@ -89,7 +89,8 @@ class Scoring:
     @property
     def scores(self) -> dict[str, str]:
         """The name of each score, ``vmaf`` first, with the teacher that gives it."""
-        return {"vmaf": self.teacher} | {name: name for name in self.further_teachers}
+        first = {"vmaf": self.teacher} if self.teacher else {}
+        return first | {name: name for name in self.further_teachers}
 
     @property
     def filters(self) -> tuple[str, ...]:
