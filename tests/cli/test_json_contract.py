@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -12,9 +13,12 @@ TYPES = {
     "string": lambda value: isinstance(value, str),
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "number or null": lambda value: value is None or (isinstance(value, int | float) and not isinstance(value, bool)),
+    "string or null": lambda value: value is None or isinstance(value, str),
     "boolean": lambda value: isinstance(value, bool),
     "object": lambda value: isinstance(value, dict),
     "object or null": lambda value: value is None or isinstance(value, dict),
+    "list": lambda value: isinstance(value, list),
     "list of strings": lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
 }
 
@@ -53,6 +57,9 @@ def said(served, clip, run_in, tmp_path_factory):
     """The lines of every command that a tiny line can run, by command."""
     folder = tmp_path_factory.mktemp("contract")
     place = ("--registry", served.registry, "--json")
+    table = folder / "table.jsonl"
+    row = {"adm2": 0.9, **{f"vif_scale{scale}": 0.8 for scale in range(4)}, "motion2": 2.0, "vmaf": 90.0, "src": "clip"}
+    table.write_text(json.dumps(row) + "\n")
     tune = ("tune", clip, "--encoder", "libx264", "--preset", "ultrafast", "--out", "o.mkv", "--json", "--target")
     found = {
         "vmafcast tune": [*run_in(folder, *tune, "80").lines, *run_in(folder, *tune, "1").lines],
@@ -62,12 +69,23 @@ def said(served, clip, run_in, tmp_path_factory):
         ],
         "vmafcast corpus describe": run_in(folder, "corpus", "describe", served.corpus, "--json").lines,
         "vmafcast train": served.said["train"].lines,
+        "vmafcast evaluate": run_in(
+            served.folder, "evaluate", "fr_regressor_v1", "--corpus", served.corpus, "--frame-stride", "8", "--json"
+        ).lines,
         "vmafcast ship": served.said["ship"].lines,
         "vmafcast predict": run_in(folder, "predict", clip, clip, "--frames", *place).lines,
+        "vmafcast predict --features": run_in(folder, "predict", "--features", table, "--frames", *place).lines,
         "vmafcast registry": [
             line
-            for command in ("list", "history", "verify")
-            for line in run_in(folder, "registry", command, *place).lines
+            for command in (
+                ["list"],
+                ["history"],
+                ["verify"],
+                ["show", "fr_regressor_v3"],
+                ["card", "fr_regressor_v3"],
+                ["diff", "fr_regressor_v3", "fr_regressor_v3"],
+            )
+            for line in run_in(folder, "registry", *command, *place).lines
         ],
         "`error`": run_in(folder, "corpus", "describe", "nowhere", "--json").lines,
     }
@@ -94,7 +112,9 @@ def test_every_table_is_kept(said):
     assert len(checked) >= 27
 
 
-@pytest.mark.parametrize("command", ["vmafcast corpus describe", "vmafcast train", "vmafcast predict"])
+@pytest.mark.parametrize(
+    "command", ["vmafcast corpus describe", "vmafcast train", "vmafcast predict", "vmafcast predict --features"]
+)
 def test_every_key_that_is_named_in_a_sentence_is_there(said, command):
     text = "\n".join(row for row in sections()[command].splitlines() if not row.startswith("|"))
     named = set(re.findall(r"`([a-z][a-z0-9_]+)`", text)) - {"null", "true", "false", "error"}

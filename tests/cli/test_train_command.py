@@ -137,8 +137,12 @@ def test_another_process_trains_the_same_model(trained, train_here):
 
 
 def test_json_lines_are_the_report_and_then_the_end(trained, report):
-    loso, done = trained.said["train"].lines
-    assert (loso["type"], done["type"]) == ("loso", "done")
+    loso, comparison, done = trained.said["train"].lines
+    assert (loso["type"], comparison["type"], done["type"]) == ("loso", "comparison", "done")
+    written = json.loads((trained.candidate / "comparison.json").read_text())
+    assert {key: comparison[key] for key in written} == written
+    assert written["new"]["mean_plcc"] == report["mean_plcc"]
+    assert written["previous"]["origin"].startswith("published")
     assert {key: loso[key] for key in ("seed", "folds", "mean_plcc", "corpus")} == {
         key: report[key] for key in ("seed", "folds", "mean_plcc", "corpus")
     }
@@ -157,6 +161,8 @@ def test_nothing_but_an_earlier_candidate_is_ever_replaced(built, run_in, tree):
         (["fr_regressor_v9", "--corpus", "corpus"], 2, "fr_regressor_v3"),
         ([RECIPE, "--corpus", "corpus", "--seed", "-1"], 2, "--seed"),
         ([RECIPE], 2, "--corpus"),
+        ([RECIPE, "--corpus", "a", "--table", "b"], 2, "either --corpus or --table"),
+        ([RECIPE, "--table", "nowhere.parquet"], 2, "nowhere.parquet"),
     ],
 )
 def test_what_cannot_be_meant_leaves_nothing(vmafcast, tmp_path, arguments, code, word):
