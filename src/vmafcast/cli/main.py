@@ -32,6 +32,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType({
     "ensemble": ("vmafcast.cli.ensemble:ensemble", "Train several seeds, judge them, export them as one model."),
     "gate": ("vmafcast.cli.ensemble:gate", "Judge the scores of several seeds, whoever trained them."),
     "evaluate": ("vmafcast.cli.evaluate:evaluate", "Score a recipe on held-out material, beside plain baselines."),
+    "forecast": ("vmafcast.cli.forecast:forecast", "Predict VMAF and bitrate of encodes that were not made."),
     "predict": ("vmafcast.cli.predict:predict", "Predict the VMAF of a distorted video with the champion."),
     "registry": ("vmafcast.cli.registry:registry", "List, verify and roll back models."),
     "ship": ("vmafcast.cli.train:ship", "Judge a trained model and promote it if the gate passes."),

@@ -17,7 +17,7 @@ from vmafcast.corpus.surveyed import SURVEYS, probe_encodes, read_surveys, surve
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.complexity.facts import FEATURES
 from vmafcast.models.predictor.curves import Points
-from vmafcast.models.predictor.inputs import InputLayout, geometry, probe_values
+from vmafcast.models.predictor.inputs import PROBE_DETAILS, InputLayout, geometry, probe_values
 from vmafcast.models.predictor.model import EncoderCurves, Sources, measured_curves
 from vmafcast.models.predictor.scale import to_logit
 
@@ -188,8 +188,7 @@ def _sources(table: pl.DataFrame, layout: InputLayout) -> Sources:
     for row in table.iter_rows(named=True):
         size = geometry(row["width"], row["height"], row["fps"], row["frames"])
         plain.append(np.concatenate([scaled_features(survey_features(row)), size]))
-        found = {name: (row[f"{name}_vmaf"], row[f"{name}_bpp"]) for name in layout.probe}
+        found = {name: {key: row[f"{name}_{key}"] for key in ("vmaf", "bpp", *PROBE_DETAILS)} for name in layout.probe}
         probe.append(probe_values(layout.probe, found))
     groups = table["source_group"].to_numpy().astype(np.str_)
-    blocks = (len(layout.complexity), len(layout.plain) - len(layout.complexity))
-    return Sources(np.stack(plain), blocks, np.stack(probe), groups)
+    return Sources(np.stack(plain), layout.plain_blocks, np.stack(probe), layout.probe_blocks, groups)

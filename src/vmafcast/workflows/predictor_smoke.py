@@ -11,7 +11,7 @@ from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.complexity.facts import FEATURES
 from vmafcast.media.probe_encode import DEFAULT_ENCODES
 from vmafcast.media.teachers import DEFAULT_TEACHER
-from vmafcast.models.predictor.inputs import InputLayout, geometry, probe_values
+from vmafcast.models.predictor.inputs import PROBE_DETAILS, InputLayout, geometry, probe_values
 from vmafcast.models.predictor.model import Sources
 from vmafcast.models.predictor.scale import from_logit
 from vmafcast.workflows.predictor_rows import PredictorRows
@@ -47,13 +47,19 @@ def smoke_rows(encoders: Sequence[str]) -> PredictorRows:
     probe = [
         probe_values(
             layout.probe,
-            {each: (float(from_logit(1.0 - 0.5 * hard)), float(np.exp(hard - 2))) for each in layout.probe},
+            dict.fromkeys(layout.probe, _found(hard, draw)),
         )
         for hard in hardness
     ]
     groups = np.array([f"group_{number % GROUPS}" for number in range(SOURCES)])
-    blocks = (len(layout.complexity), len(layout.plain) - len(layout.complexity))
+    sources = Sources(plain, layout.plain_blocks, np.stack(probe), layout.probe_blocks, groups)
     return PredictorRows(
-        layout=layout, names=names, sources=Sources(plain, blocks, np.stack(probe), groups), encodes=pl.DataFrame(rows),
-        teacher=DEFAULT_TEACHER, complexity_revision=0, probe_revision=0,
+        layout=layout, names=names, sources=sources, encodes=pl.DataFrame(rows), teacher=DEFAULT_TEACHER,
+        complexity_revision=0, probe_revision=0,
     )  # fmt: skip
+
+
+def _found(hard: float, draw: np.random.Generator) -> dict[str, float]:
+    """Return what a probe would find of a source."""
+    details = {name: hard + 0.1 * float(draw.normal()) for name in PROBE_DETAILS}
+    return {"vmaf": float(from_logit(1.0 - 0.5 * hard)), "bpp": float(np.exp(hard - 2)), **details}

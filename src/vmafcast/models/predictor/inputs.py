@@ -22,7 +22,10 @@ REQUEST: Final = ("probe_given", "preset_norm", "quality_norm")
 """The last columns: 1 where the probe columns are filled, else 0; the places of preset and quality on their scales."""
 
 PROBE_COLUMNS: Final = ("logit_vmaf", "log_bpp")
-"""What is taken of every encode of a probe: the logit of its VMAF, and the logarithm of its bits per pixel."""
+"""What is taken of every encode of a probe first: the logit of its VMAF, the logarithm of its bits per pixel."""
+
+PROBE_DETAILS: Final = ("adm2", "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2", "psnr_y")
+"""What is taken of every encode of a probe besides: means over its frames of what the teacher sees, and PSNR."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,19 @@ class InputLayout:
     @property
     def probe_columns(self) -> tuple[str, ...]:
         """The columns that a probe fills."""
-        return tuple(f"{encode}_{column}" for encode in self.probe for column in PROBE_COLUMNS)
+        return tuple(
+            f"{encode}_{column}" for part in (PROBE_COLUMNS, PROBE_DETAILS) for encode in self.probe for column in part
+        )
+
+    @property
+    def plain_blocks(self) -> tuple[int, ...]:
+        """How the columns that are known of every source are divided."""
+        return len(self.complexity), len(GEOMETRY)
+
+    @property
+    def probe_blocks(self) -> tuple[int, ...]:
+        """How the probe's columns are divided."""
+        return len(self.probe) * len(PROBE_COLUMNS), len(self.probe) * len(PROBE_DETAILS)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -63,8 +78,8 @@ def geometry(width: int, height: int, fps: float, frames: int) -> NDArray[np.flo
     return np.log(np.array([width * height, fps, frames], dtype=np.float64))
 
 
-def probe_values(encodes: Sequence[str], found: Mapping[str, tuple[float, float]]) -> NDArray[np.float64]:
-    """Return the probe's columns from the VMAF and the bits per pixel of each of its encodes.
+def probe_values(encodes: Sequence[str], found: Mapping[str, Mapping[str, float]]) -> NDArray[np.float64]:
+    """Return the probe's columns from what was found of each of its encodes: ``vmaf``, ``bpp`` and the details.
 
     Raises
     ------
@@ -75,8 +90,7 @@ def probe_values(encodes: Sequence[str], found: Mapping[str, tuple[float, float]
         raise DataError(f"the probe lacks {', '.join(missing)}")
     values = []
     for name in encodes:
-        vmaf, bpp = found[name]
-        if not bpp > 0:
-            raise DataError(f"the probe {name} has {bpp} bits per pixel")
-        values += [float(to_logit(vmaf)), float(np.log(bpp))]
-    return np.array(values)
+        if not found[name]["bpp"] > 0:
+            raise DataError(f"the probe {name} has {found[name]['bpp']} bits per pixel")
+        values += [float(to_logit(found[name]["vmaf"])), float(np.log(found[name]["bpp"]))]
+    return np.array(values + [found[name][detail] for name in encodes for detail in PROBE_DETAILS])

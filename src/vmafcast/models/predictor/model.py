@@ -40,8 +40,8 @@ class Sources:
         float64 [S, F]: complexity and geometry, as models see them.
     plain_blocks
         How many of the F columns belong to each block.
-    probe
-        float64 [S, G]: what the probe found.
+    probe, probe_blocks
+        float64 [S, G]: what the probe found, and how its columns are divided.
     groups
         str [S]: source groups.
     """
@@ -49,13 +49,14 @@ class Sources:
     plain: NDArray[np.float64]
     plain_blocks: tuple[int, ...]
     probe: NDArray[np.float64]
+    probe_blocks: tuple[int, ...]
     groups: NDArray[np.str_]
 
     def features(self, *, probed: bool) -> tuple[NDArray[np.float64], tuple[int, ...]]:
         """Return the columns and blocks of one variant."""
         if not probed:
             return self.plain, self.plain_blocks
-        return np.concatenate([self.plain, self.probe], axis=1), (*self.plain_blocks, self.probe.shape[1])
+        return np.concatenate([self.plain, self.probe], axis=1), (*self.plain_blocks, *self.probe_blocks)
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,7 +40,8 @@ class SourceFacts:
     complexity
         Features by name, on the scales that models see (see :meth:`vmafcast.media.complexity.Complexity.scaled`).
     probe
-        VMAF and bits per pixel by the name of the probe's encode; None where there was no probe.
+        By the name of the probe's encode, what was found of it: ``vmaf``, ``bpp`` and
+        :data:`~vmafcast.models.predictor.inputs.PROBE_DETAILS`; None where there was no probe.
     """
 
     width: int
@@ -48,7 +49,7 @@ class SourceFacts:
     fps: float
     frames: int
     complexity: Mapping[str, float]
-    probe: Mapping[str, tuple[float, float]] | None = None
+    probe: Mapping[str, Mapping[str, float]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

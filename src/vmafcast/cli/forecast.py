@@ -1,0 +1,119 @@
+"""``vmafcast forecast``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vmafcast.cli.options import ffmpeg_option, json_option, serving_option
+
+if TYPE_CHECKING:
+    from vmafcast.models.predictor.runtime import MeasuredEncode
+
+_FILE = click.Path(path_type=Path)
+_LEVELS = ("0.5", "0.8", "0.9", "0.95")
+
+
+@click.command()
+@click.argument("source", type=_FILE)
+@click.option("--encoder", required=True, help="The ffmpeg encoder, or an alias such as h265.")
+@click.option("--quality", "qualities", type=int, multiple=True, help="Which values; repeatable [default: all learnt].")
+@click.option("--preset", help="The encoder's own preset [default: the encoder's].")
+@click.option("--probe/--no-probe", "with_probe", default=True, show_default=True, help="Make the fast probe encodes.")
+@click.option(
+    "--measured", "measured", multiple=True, metavar="QUALITY:VMAF:KBPS",
+    help="An encode of SOURCE that was made, such as 28:91.3:1450; it moves the whole curve; repeatable.",
+)  # fmt: skip
+@click.option("--level", type=click.Choice(_LEVELS), default="0.9", show_default=True, help="Of the intervals.")
+@click.option("--plot", type=_FILE, help="Draw the curve as an SVG there.")
+@click.option("--cache", type=_FILE, help="Where measurements are kept by content [default: $XDG_CACHE_HOME/vmafcast].")
+@click.option("--no-cache", is_flag=True, help="Measure anew, and keep nothing.")
+@serving_option
+@json_option
+@ffmpeg_option
+def forecast(  # one parameter for each option
+    source: Path,
+    encoder: str,
+    qualities: tuple[int, ...],
+    preset: str | None,
+    measured: tuple[str, ...],
+    level: str,
+    plot: Path | None,
+    cache: Path | None,
+    registry_folder: Path | None,
+    ffmpeg_path: str | None,
+    *,
+    with_probe: bool,
+    no_cache: bool,
+    as_json: bool,
+) -> None:
+    """Predict VMAF and bitrate of encodes of SOURCE that have not been made, with intervals.
+
+    Only a short sample of SOURCE is looked at. Where nothing like it was learnt from, a warning says so.
+    """
+    from dataclasses import asdict
+    from fractions import Fraction
+
+    from vmafcast.cli.console import Console, TerminalProgress
+    from vmafcast.media.ffmpeg import find_ffmpeg
+    from vmafcast.workflows.forecast import draw_forecast
+    from vmafcast.workflows.forecast import forecast as run
+    from vmafcast.workflows.serving import serving_registry
+
+    console = Console(as_json=as_json)
+    serving = serving_registry(registry_folder)
+    for notice in serving.notices:
+        console.hint(notice)
+    known = [_measured(text) for text in measured]
+    with TerminalProgress().task(f"measuring {source.name}"):
+        result = run(
+            source, encoder, preset, qualities, probe=with_probe, measured=known, level=Fraction(level),
+            registry=serving.registry, ffmpeg=find_ffmpeg(ffmpeg_path) if with_probe else None, cache=cache,
+            use_cache=not no_cache,
+        )  # fmt: skip
+    said = result.forecast
+    for warning in said.warnings:
+        console.hint(f"warning: {warning}")
+    for point in said.points:
+        console.emit("point", **asdict(point))
+    console.emit(
+        "done", source=str(source), model=said.model, encoder=said.encoder, preset=said.preset, teacher=said.teacher,
+        probed=said.probed, measured=len(known), level=float(said.level), groups=said.groups,
+        sampled_frames=result.sampled_frames, cpu_seconds=result.cpu_seconds, cached=result.cached,
+        warnings=list(said.warnings),
+    )  # fmt: skip
+    if plot is not None:
+        draw_forecast(result, plot)
+    rows = [
+        [
+            p.quality, p.vmaf, p.vmaf_low, p.vmaf_high, p.kbps, p.kbps_low, p.kbps_high,
+            "made" if p.measured else "beyond what was learnt" if p.outside_training else "",
+        ]
+        for p in said.points
+    ]  # fmt: skip
+    share = f"{float(said.level):.0%}"
+    columns = ["quality", "VMAF", f"{share} from", "to", "kbit/s", f"{share} from ", "to ", "note"]
+    known_of = "complexity and probe" if said.probed else "complexity"
+    title = f"{source.name}: {said.encoder} {said.preset}, predicted from {known_of}"
+    console.table(title, columns, rows, decimals={"kbit/s": 0, f"{share} from ": 0, "to ": 0})
+    cost = f"for {result.cpu_seconds:.1f} CPU s{' (from the cache)' if result.cached else ''}"
+    console.show(
+        f"{said.model}, teacher {said.teacher}; intervals from {said.groups} source groups; "
+        f"{result.sampled_frames} frames were looked at, {cost}{f'; {plot}' if plot else ''}"
+    )
+
+
+def _measured(text: str) -> MeasuredEncode:
+    from vmafcast.common.errors import RequestError
+    from vmafcast.models.predictor.runtime import MeasuredEncode
+
+    try:
+        quality, vmaf, kbps = text.split(":")
+        found = MeasuredEncode(int(quality), float(vmaf), float(kbps))
+    except ValueError as error:
+        raise RequestError(f"--measured {text!r} is not QUALITY:VMAF:KBPS; write it like 28:91.3:1450") from error
+    if not (0 <= found.vmaf <= 100 and 0 < found.kbps < float("inf")):
+        raise RequestError(f"--measured {text!r} cannot have been measured: VMAF is 0 to 100, a bitrate above 0")
+    return found

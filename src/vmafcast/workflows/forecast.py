@@ -1,0 +1,197 @@
+"""Forecasting encodes of a video: its sample is measured and probed, and the champion of the encoder predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from vmafcast.common.errors import CapabilityError, DataError, RequestError
+from vmafcast.common.files import write_text
+from vmafcast.encoders.catalogue import get_encoder
+from vmafcast.media.complexity.cache import default_cache
+from vmafcast.media.complexity.document import REVISION
+from vmafcast.media.complexity.facts import FEATURES
+from vmafcast.media.complexity.sample import SamplePlan
+from vmafcast.media.complexity.survey import Survey, survey
+from vmafcast.media.ffmpeg import Ffmpeg, find_ffmpeg
+from vmafcast.media.probe_encode import REVISION as PROBE_REVISION
+from vmafcast.media.probe_encode import ProbeSettings
+from vmafcast.media.source import probe as probe_file
+from vmafcast.models.predictor.calibration import DEFAULT_LEVEL
+from vmafcast.models.predictor.inputs import PROBE_DETAILS
+from vmafcast.models.predictor.runtime import Forecast, MeasuredEncode, PredictorModel, SourceFacts
+from vmafcast.models.predictor.sidecar import PredictorSidecar
+from vmafcast.registry.entry import load
+from vmafcast.registry.store import Registry
+from vmafcast.reports.forecast import Band, forecast_svg
+from vmafcast.workflows.serving import serving_registry
+
+
+@dataclass(frozen=True, slots=True)
+class Forecasted:
+    """A forecast of a video, and what it cost.
+
+    Attributes
+    ----------
+    source
+        The video.
+    forecast
+        The predicted curve.
+    cpu_seconds
+        What measuring and probing the sample cost, when that was done.
+    cached
+        Whether nothing had to be measured now.
+    sampled_frames
+        How many frames stand for the video.
+    """
+
+    source: Path
+    forecast: Forecast
+    cpu_seconds: float
+    cached: bool
+    sampled_frames: int
+
+
+def load_predictor(registry: Registry, encoder: str) -> PredictorModel:
+    """Return the predictor that is served for ``encoder``, every byte of it verified.
+
+    Raises
+    ------
+    RequestError
+        There is no such encoder.
+    CapabilityError
+        No predictor of it is served: none has passed its gate, or none was trained.
+    IntegrityError, DataError
+        Its files are not what was registered, or cannot be read by this version.
+    """
+    name = f"predictor_{get_encoder(encoder).name}"
+    try:
+        entry = registry.champion(name)
+    except RequestError as error:
+        raise CapabilityError(
+            f"there is no predictor of {get_encoder(encoder).name} in {registry.folder}: none has passed its gate; "
+            f"train one with `vmafcast train-predictors --encoder {get_encoder(encoder).name}`"
+        ) from error
+    loaded = load(entry)
+    try:
+        sidecar = PredictorSidecar.model_validate_json(loaded.sidecar)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise DataError(f"{entry.sidecar_path} cannot be read by this version: {where}: {first['msg']}") from error
+    return PredictorModel(loaded.onnx, sidecar)
+
+
+def forecast(
+    source: Path | str,
+    encoder: str,
+    preset: str | None = None,
+    qualities: Sequence[int] = (),
+    *,
+    probe: bool = True,
+    measured: Sequence[MeasuredEncode] = (),
+    level: Fraction = DEFAULT_LEVEL,
+    registry: Registry | None = None,
+    ffmpeg: Ffmpeg | None = None,
+    cache: Path | None = None,
+    use_cache: bool = True,
+) -> Forecasted:
+    """Predict VMAF and bitrate of encodes of ``source`` that have not been made.
+
+    Parameters
+    ----------
+    source
+        The video.
+    encoder, preset
+        ffmpeg's name of the encoder or an alias, and its preset; the encoder's default when None.
+    qualities
+        The encoder's own values; all that were learnt when empty.
+    probe
+        Whether to make the probe's fast encodes of the sample, which halves the error.
+    measured
+        Encodes of the source at this preset that were made already: they move the whole curve.
+    level
+        Of the intervals.
+    registry
+        Whose champion predicts; ``registry`` here, else the packaged one, when None.
+    ffmpeg
+        What probes.
+    cache, use_cache
+        Where measurements are kept by content, and whether.
+
+    Raises
+    ------
+    RequestError
+        An unknown encoder, preset, quality or level; no video or no registry.
+    CapabilityError
+        There is no predictor of the encoder.
+    MediaError, FfmpegError
+        The video cannot be used.
+    """
+    path = Path(source)
+    model = load_predictor(registry or serving_registry().registry, encoder)
+    side = model.sidecar
+    if (side.complexity_revision, side.probe_revision) != (REVISION, PROBE_REVISION):
+        raise DataError(
+            f"{side.id} learnt from measures of revision {side.complexity_revision} and probes of "
+            f"{side.probe_revision}, and this version makes {REVISION} and {PROBE_REVISION}; train it again"
+        )
+    found = survey(
+        probe_file(path),
+        probe_with=(ffmpeg or find_ffmpeg()) if probe else None,
+        settings=ProbeSettings(encodes=side.probe, teacher=side.teacher),
+        plan=SamplePlan(side.sample_runs, side.sample_length),
+        cache=(cache or default_cache()) if use_cache else None,
+    )
+    predicted = model.forecast(source_facts(found), preset, qualities, measured=measured, level=level)
+    return Forecasted(path, predicted, found.cpu_seconds, found.was_cached, found.complexity.sampled_frames)
+
+
+def source_facts(found: Survey) -> SourceFacts:
+    """Return what a predictor is told of a surveyed source."""
+    measured = found.complexity
+    names = [feature.name for feature in FEATURES]
+    probed = None
+    if found.probe is not None:
+        probed = {}
+        for point in found.probe.points:
+            details = {name: float(getattr(point, name)) for name in PROBE_DETAILS}
+            name = f"{point.encoder}_{point.preset}_{point.quality}"
+            probed[name] = {"vmaf": point.vmaf, "bpp": point.expected_bpp(measured.frames), **details}
+    return SourceFacts(
+        width=measured.width,
+        height=measured.height,
+        fps=measured.fps,
+        frames=measured.frames,
+        complexity=dict(zip(names, map(float, measured.scaled()), strict=True)),
+        probe=probed,
+    )
+
+
+def draw_forecast(result: Forecasted, output: Path) -> None:
+    """Draw VMAF and bitrate over the quality value, with their intervals, as an SVG at ``output``.
+
+    Raises
+    ------
+    RequestError
+        One point makes no picture.
+    OutputError
+        The place cannot be written.
+    """
+    said = result.forecast
+    if len(said.points) < 2:
+        raise RequestError("a picture takes two quality values or more")
+    points = sorted(said.points, key=lambda point: point.quality)
+    qualities = [float(point.quality) for point in points]
+    percent = f"{float(said.level):.0%} intervals"
+    lows, highs = [point.vmaf_low for point in points], [point.vmaf_high for point in points]
+    vmaf = Band("VMAF", qualities, [point.vmaf for point in points], lows, highs)
+    lows, highs = [point.kbps_low for point in points], [point.kbps_high for point in points]
+    kbps = Band("kbit/s", qualities, [point.kbps for point in points], lows, highs)
+    known = "complexity and probe" if said.probed else "complexity"
+    title = f"{result.source.name}: {said.encoder} {said.preset}, predicted"
+    write_text(output, forecast_svg(vmaf, kbps, title=title, subtitle=f"from {known}; {percent}, {said.groups} groups"))
