@@ -31,15 +31,18 @@ if TYPE_CHECKING:
     from vmafcast.media.source import Source, probe
     from vmafcast.models.foreign import ForeignModel
     from vmafcast.models.loading import load_model
+    from vmafcast.models.predictor.runtime import Forecast, ForecastPoint, MeasuredEncode, PredictorModel
     from vmafcast.models.recipe import RECIPES, Recipe, get_recipe
     from vmafcast.models.runtime import FrameModel, Prediction
     from vmafcast.registry.store import Registry
     from vmafcast.workflows.ensemble import Ensembled, EnsembleRequest, ensemble
+    from vmafcast.workflows.forecast import Forecasted, forecast, load_predictor
     from vmafcast.workflows.predict import ClipPrediction, EncodeFacts, predict_clip
     from vmafcast.workflows.predict_table import TablePrediction, predict_table
     from vmafcast.workflows.serving import load_champion, serving_registry
     from vmafcast.workflows.ship import Shipped, ship
     from vmafcast.workflows.train import Trained, TrainRequest, train
+    from vmafcast.workflows.train_predictors import PredictorsRequest, PredictorsTrained, train_predictors
     from vmafcast.workflows.tune import Attempt, Tuned, TuneRequest, tune
 
 _HOMES = {
@@ -54,17 +57,20 @@ _HOMES = {
     "vmafcast.media.graph": ("EncodeSettings", "Scoring"),
     "vmafcast.media.measure": ("FrameScores", "ScoredEncode", "encode_and_score", "score_pair"),
     "vmafcast.media.source": ("Source", "probe"),
+    "vmafcast.models.predictor.runtime": ("Forecast", "ForecastPoint", "MeasuredEncode", "PredictorModel"),
     "vmafcast.models.recipe": ("RECIPES", "Recipe", "get_recipe"),
     "vmafcast.models.foreign": ("ForeignModel",),
     "vmafcast.models.loading": ("load_model",),
     "vmafcast.models.runtime": ("FrameModel", "Prediction"),
     "vmafcast.registry.store": ("Registry",),
     "vmafcast.workflows.ensemble": ("EnsembleRequest", "Ensembled", "ensemble"),
+    "vmafcast.workflows.forecast": ("Forecasted", "forecast", "load_predictor"),
     "vmafcast.workflows.predict": ("ClipPrediction", "EncodeFacts", "predict_clip"),
     "vmafcast.workflows.predict_table": ("TablePrediction", "predict_table"),
     "vmafcast.workflows.serving": ("load_champion", "serving_registry"),
     "vmafcast.workflows.ship": ("Shipped", "ship"),
     "vmafcast.workflows.train": ("TrainRequest", "Trained", "train"),
+    "vmafcast.workflows.train_predictors": ("PredictorsRequest", "PredictorsTrained", "train_predictors"),
     "vmafcast.workflows.tune": ("Attempt", "TuneRequest", "Tuned", "tune"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -84,15 +90,22 @@ __all__ = [
     "Ensembled",
     "Ffmpeg",
     "FfmpegError",
+    "Forecast",
+    "ForecastPoint",
+    "Forecasted",
     "ForeignModel",
     "FrameModel",
     "FrameScores",
     "GateRefused",
     "IntegrityError",
     "Interval",
+    "MeasuredEncode",
     "MediaError",
     "OutputError",
     "Prediction",
+    "PredictorModel",
+    "PredictorsRequest",
+    "PredictorsTrained",
     "Recipe",
     "Registry",
     "RequestError",
@@ -110,10 +123,12 @@ __all__ = [
     "encode_and_score",
     "ensemble",
     "find_ffmpeg",
+    "forecast",
     "get_encoder",
     "get_recipe",
     "load_champion",
     "load_model",
+    "load_predictor",
     "predict_clip",
     "predict_table",
     "probe",
@@ -121,6 +136,7 @@ __all__ = [
     "serving_registry",
     "ship",
     "train",
+    "train_predictors",
     "tune",
 ]
 
