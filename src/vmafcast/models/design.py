@@ -116,7 +116,9 @@ def select_features(
         raise DataError(f"the features lack {', '.join(missing)}; measure the feature set of the recipe")
     places = [list(feature_names).index(name) for name in feature_order]
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused below
-        chosen = np.ascontiguousarray(table[:, places], dtype=np.float32)
+        # Columns that are in order already are not gathered, which would cost a tenth of a prediction.
+        ordered = table if places == list(range(len(feature_names))) else table[:, places]
+        chosen = np.ascontiguousarray(ordered, dtype=np.float32)
     wrong = ~np.isfinite(chosen)
     if wrong.any():
         row, column = (int(place) for place in np.argwhere(wrong)[0])

@@ -233,6 +233,9 @@ class FrameModel:
         beyond = []
         for name, values, low, high in checked:
             slack = _ROUNDING * max(high - low, abs(high), abs(low))
+            # Both ends are quick to find, and mostly all that has to be looked at.
+            if not len(values) or (values.min() >= low - slack and values.max() <= high + slack):
+                continue
             wrong = (values < low - slack) | (values > high + slack)
             outside |= wrong
             if count := int(wrong.sum()):
