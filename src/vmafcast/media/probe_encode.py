@@ -1,6 +1,6 @@
-"""The probe: one fast encode of a source's sample, with what it cost in bits and what it scored.
+"""The probe: a few fast encodes of a source's sample, with what they cost in bits and what they scored.
 
-Universal: the same encoder for every source, whatever encoder is to be predicted. Each run of the sample begins with a
+Universal: the same encodes for every source, whatever encoder is to be predicted. Each run of the sample begins with a
 key frame, so that no frame is predicted across the gap between two runs.
 """
 
@@ -46,56 +46,83 @@ _LEAST_HARMONIC = 1.0  # libvmaf's harmonic mean is of score + 1
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeEncode:
+    """One encode of a probe: ffmpeg's name of the encoder, its preset and its knob value."""
+
+    encoder: str
+    preset: str
+    quality: int
+
+    @property
+    def name(self) -> str:
+        """A name for columns of tables, such as ``libx264_veryfast_31``."""
+        return f"{self.encoder}_{self.preset}_{self.quality}"
+
+
+DEFAULT_ENCODES: tuple[ProbeEncode, ...] = (
+    ProbeEncode("libx264", "veryfast", 18),
+    ProbeEncode("libx264", "veryfast", 31),
+    ProbeEncode("libsvtav1", "12", 35),
+    ProbeEncode("libsvtav1", "12", 58),
+)
+"""Two families of encoders, since what AV1 keeps at low rates is not what H.264 keeps; two rates each, since together
+they cost one decode and one process. ``docs/complexity.md`` has what each is worth and costs."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeSettings:
-    """Which encode is the probe.
+    """Which encodes are the probe, all made in one process from one decode.
 
     Attributes
     ----------
-    encoder, preset
-        ffmpeg name and its preset.
-    qualities
-        One or more knob values, encoded in one process from one decode.
+    encodes
+        One or more, all different.
     teacher
         Whose score is measured.
     """
 
-    encoder: str = "libx264"
-    preset: str = "veryfast"
-    qualities: tuple[int, ...] = (22, 32)
+    encodes: tuple[ProbeEncode, ...] = DEFAULT_ENCODES
     teacher: str = DEFAULT_TEACHER
 
     def __post_init__(self) -> None:
-        """Raise RequestError where there is no quality, or one twice."""
-        if not self.qualities or len(set(self.qualities)) != len(self.qualities):
-            raise RequestError(f"a probe at the qualities {self.qualities} is none; give one or more, each once")
+        """Raise RequestError where there is no encode, or one twice."""
+        if not self.encodes or len(set(self.encodes)) != len(self.encodes):
+            raise RequestError("a probe needs one encode or more, each of them once")
 
 
 class ProbePoint(Document):
-    """What the probe found at one quality.
+    """What one encode of the probe found.
 
     Attributes
     ----------
-    quality
-        The encoder's knob value.
+    encoder, preset, quality
+        What was encoded with.
     vmaf, vmaf_harmonic_mean, vmaf_p5
         The teacher's score pooled over the sample's frames: mean, harmonic mean (of score + 1, less 1, as libvmaf has
         it) and 5th percentile; 0 to 100.
-    bpp_i, bpp_p, bpp_b
-        Mean size of key frames, of other forward-predicted frames and of frames shown before one that was coded
-        earlier, in bits per luma sample; null where there is no such frame.
+    bpp_i
+        Mean size of the key frames that begin a run, in bits per luma sample.
+    bpp_inter
+        Mean size of all other frames, key frames that the encoder put at cuts among them; null where there are none.
+    bpp_p, bpp_b
+        Mean size of forward-predicted frames, and of frames shown before one that was coded earlier; null where there
+        are none.
     b_share
-        Share of such last frames among those that are no key frames.
+        Share of the latter among all frames that do not begin a run.
     psnr_y
         Mean over frames, in dB.
     adm2, vif_scale0, vif_scale1, vif_scale2, vif_scale3, motion2
         Means over frames of the teacher's own inputs.
     """
 
+    encoder: str
+    preset: str
     quality: int
     vmaf: float
     vmaf_harmonic_mean: float
     vmaf_p5: float
     bpp_i: float
+    bpp_inter: float | None
     bpp_p: float | None
     bpp_b: float | None
     b_share: float
@@ -106,13 +133,6 @@ class ProbePoint(Document):
     vif_scale2: float
     vif_scale3: float
     motion2: float
-
-    @property
-    def bpp_inter(self) -> float | None:
-        """Mean size of all frames but key frames, in bits per luma sample; None where there are none."""
-        if self.bpp_p is None and self.bpp_b is None:
-            return None
-        return (1 - self.b_share) * (self.bpp_p or 0.0) + self.b_share * (self.bpp_b or 0.0)
 
     def expected_bpp(self, frames: int) -> float:
         """Return the bits per luma sample of an encode of ``frames`` such frames, a key frame every 250."""
@@ -131,8 +151,8 @@ class Probe(Document):
         Of the probe's make.
     source_sha256
         Of the probed file's bytes.
-    encoder, preset, teacher
-        What encoded, and what scored.
+    teacher
+        What scored.
     ffmpeg_build
         The fingerprint of the ffmpeg that did.
     frames
@@ -140,21 +160,22 @@ class Probe(Document):
     sampled_runs
         First and last frame index of each run that was encoded, both included.
     points
-        What was found, by quality.
+        What was found, in the order of the settings' encodes.
+    sampling_cpu_seconds
+        What finding and decoding the sample cost when it was done.
     cpu_seconds, wall_seconds
-        What it cost, of this process and of ffmpeg, when it was done.
+        What encoding and scoring it cost, of this process and of ffmpeg, when it was done.
     """
 
     schema_version: Literal[1] = 1
     revision: int = REVISION
     source_sha256: str
-    encoder: str
-    preset: str
     teacher: str
     ffmpeg_build: str
     frames: int
     sampled_runs: tuple[tuple[int, int], ...]
     points: tuple[ProbePoint, ...]
+    sampling_cpu_seconds: float
     cpu_seconds: float
     wall_seconds: float
 
@@ -169,7 +190,7 @@ def run_probe(
     workdir: Path | None = None,
     on_frame: Callable[[int], None] | None = None,
 ) -> Probe:
-    """Encode the sample of ``source`` fast, and score it.
+    """Encode the sample of ``source`` fast, and score what comes of it.
 
     Parameters
     ----------
@@ -178,7 +199,7 @@ def run_probe(
     source
         As probed.
     settings
-        Which encode; the default is that which the shipped predictors were trained with.
+        Which encodes; the default is that which the shipped predictors were trained with.
     plan
         Which frames stand for the source.
     sample
@@ -198,40 +219,42 @@ def run_probe(
         A working file cannot be written.
     """
     chosen = settings or ProbeSettings()
-    encoder = get_encoder(chosen.encoder)
-    cpu, wall = _cpu_seconds(), time.perf_counter()
     with ExitStack() as stack:
         if sample is None:
             sample = stack.enter_context(sampled(source, plan, workdir=workdir))
+        cpu, wall = _cpu_seconds(), time.perf_counter()
         keys = ("-force_key_frames", f"expr:eq(mod(n,{len(sample.runs[0])}),0)")
-        jobs = [EncodeSettings(encoder, chosen.preset, quality, extra=keys) for quality in chosen.qualities]
+        jobs = [EncodeSettings(get_encoder(e.encoder), e.preset, e.quality, extra=keys) for e in chosen.encodes]
         scoring = Scoring(chosen.teacher, (PROBE_FEATURES,))
         cells = encode_and_score(ffmpeg, sample.as_source(), jobs, scoring, workdir=workdir, on_frame=on_frame)
-        points = tuple(_point(cell, source.even_width * source.even_height) for cell in cells)
+        points = tuple(_point(cell, sample) for cell in cells)
     return Probe(
-        source_sha256=source.sha256, encoder=encoder.name, preset=chosen.preset, teacher=chosen.teacher,
+        source_sha256=source.sha256, teacher=chosen.teacher,
         ffmpeg_build=ffmpeg.build, frames=source.frames,
-        sampled_runs=tuple((run[0], run[-1]) for run in sample.runs), points=points,
+        sampled_runs=sample.first_and_last, points=points,
+        sampling_cpu_seconds=sample.cpu_seconds,
         cpu_seconds=_cpu_seconds() - cpu, wall_seconds=time.perf_counter() - wall,
     )  # fmt: skip
 
 
-def _point(cell: ScoredEncode, pixels: int) -> ProbePoint:
-    bits = 8 * cell.packets.bytes / pixels
+def _point(cell: ScoredEncode, sample: Sample) -> ProbePoint:
+    bits = 8 * cell.packets.bytes / (sample.source.even_width * sample.source.even_height)
     types = np.array(cell.packets.types)
-    by_type = {letter: bits[types == letter] for letter in "IPB"}
-    inter = len(by_type["P"]) + len(by_type["B"])
+    begins = np.concatenate([np.arange(len(run)) == 0 for run in sample.runs])
     vmaf = cell.scores.vmaf
     means = {name: float(cell.scores.columns[name].mean()) for name in PROBE_FEATURES.columns}
     return ProbePoint(
+        encoder=cell.settings.encoder.name,
+        preset=cell.settings.preset,
         quality=cell.settings.quality,
         vmaf=float(vmaf.mean()),
         vmaf_harmonic_mean=float(1 / (1 / (vmaf + _LEAST_HARMONIC)).mean() - _LEAST_HARMONIC),
         vmaf_p5=float(np.percentile(vmaf, 5)),
-        bpp_i=float(by_type["I"].mean()),
-        bpp_p=_mean(by_type["P"]),
-        bpp_b=_mean(by_type["B"]),
-        b_share=len(by_type["B"]) / inter if inter else 0.0,
+        bpp_i=float(bits[begins].mean()),
+        bpp_inter=_mean(bits[~begins]),
+        bpp_p=_mean(bits[types == "P"]),
+        bpp_b=_mean(bits[types == "B"]),
+        b_share=float((types == "B").sum() / max(1, (~begins).sum())),
         **means,
     )
 

@@ -125,16 +125,8 @@ def test_intra_blocks_keep_all_but_the_mean():
     assert changed[0, 0, 0] == 0
 
 
-def landscape(rows, columns, seed=0):
-    """Structure at all sizes alike, as in nature: amplitude falls with frequency."""
-    spectrum = np.fft.rfft2(np.random.default_rng(seed).normal(size=(rows, columns)))
-    down, across = np.fft.fftfreq(rows)[:, None] * rows, np.fft.rfftfreq(columns)[None, :] * columns
-    picture = np.fft.irfft2(spectrum / np.maximum(np.hypot(down, across), 1), s=(rows, columns))
-    return (128 + 40 * picture / picture.std()).astype(np.float32)
-
-
 @pytest.mark.parametrize(("down", "across"), [(0, 0), (3, -5), (-17, 9), (40, 44), (1, 0)])
-def test_a_pan_is_found_and_taken_out(down, across):
+def test_a_pan_is_found_and_taken_out(landscape, down, across):
     wide = landscape(300, 400, seed=3)
     before, now = wide[60:220, 60:316], wide[60 + down : 220 + down, 60 + across : 316 + across]
     found = motion.estimate(motion.pyramid(now), motion.pyramid(before))
@@ -159,6 +151,6 @@ def test_motion_compensation_never_makes_a_block_worse(seed, rows, columns):
     before, now = (rng.uniform(0, 255, (rows, columns)).astype(np.float32) for _ in range(2))
     levels = motion.pyramid(now), motion.pyramid(before)
     found = motion.estimate(*levels)
-    plain = motion._as_blocks(levels[0][-1] - levels[1][-1], motion.BLOCK)
+    plain = transform.in_blocks(levels[0][-1] - levels[1][-1], motion.BLOCK)
     assert (np.abs(found.residual).mean(axis=(2, 3)) <= np.abs(plain).mean(axis=(2, 3)) * (1 + 1e-4)).all()
     assert found.difference == pytest.approx(np.abs(plain).mean(), rel=1e-4)

@@ -38,8 +38,10 @@ class Complexity(Document):
         First and last frame index of each run of the sample, both included.
     features
         By name; units and meaning stand in :data:`FEATURES`.
+    sampling_cpu_seconds
+        What finding and decoding the sample cost when it was done.
     cpu_seconds, wall_seconds
-        What sampling and measuring cost this process when it was done.
+        What measuring the sample cost this process when it was done, without finding and decoding it.
     """
 
     schema_version: Literal[1] = 1
@@ -53,6 +55,7 @@ class Complexity(Document):
     reduction: int
     sampled_runs: tuple[tuple[int, int], ...]
     features: dict[str, float]
+    sampling_cpu_seconds: float
     cpu_seconds: float
     wall_seconds: float
 
@@ -66,6 +69,11 @@ class Complexity(Document):
     def sampled_frames(self) -> int:
         """How many frames were measured."""
         return sum(last - first + 1 for first, last in self.sampled_runs)
+
+    @property
+    def frames_per_second(self) -> float:
+        """Sampled frames measured in a second of one core, without decoding them."""
+        return self.sampled_frames / max(self.cpu_seconds, 1e-9)
 
     def vector(self) -> NDArray[np.float64]:
         """Return the features in the order of :data:`FEATURES`, in their units."""

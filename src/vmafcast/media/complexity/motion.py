@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vmafcast.media.complexity.spatial import Picture, halved, padded
+from vmafcast.media.complexity.transform import in_blocks
 
 BLOCK = 16
 COARSEST = 8
 """The full search is made on the picture reduced by this, in blocks of 4x4 of its pixels."""
 
 _REACH = 6  # at the coarsest level: 48 pixels each way
-_REFINE = (1, 1, 1)  # at 1/4, at 1/2 and whole, in their own pixels
+_LEVELS = 4  # 1/8, 1/4, 1/2 and whole
+_SKIP_FROM = 8  # blocks of so many lines are matched by every other line
 _STILL_BELOW = 1.0
 _PREFER_ZERO = np.float32(0.98)  # a vector must beat none by 2 %, or noise would move still pictures
 
@@ -45,7 +47,7 @@ class Motion:
 def pyramid(luma: Picture) -> list[Picture]:
     """Return the picture at 1/8, 1/4, 1/2 and whole size, padded to whole 32x32 blocks."""
     levels = [padded(luma, 2 * BLOCK)]
-    while len(levels) <= len(_REFINE):
+    while len(levels) < _LEVELS:
         levels.append(halved(levels[-1]))
     return levels[::-1]
 
@@ -56,11 +58,11 @@ def estimate(now: list[Picture], before: list[Picture]) -> Motion:
     vectors = _searched(now[0], before[0], size)
     vectors = vectors.repeat(2, axis=0).repeat(2, axis=1)  # from here on, blocks of 16x16 whole pixels
     size //= 2
-    for later, earlier, reach in zip(now[1:], before[1:], _REFINE, strict=True):
+    for later, earlier in zip(now[1:], before[1:], strict=True):
         size *= 2
-        vectors = _refined(later, earlier, size, 2 * vectors, reach)
-    blocks = _as_blocks(now[-1], BLOCK)
-    unmoved = blocks - _as_blocks(before[-1], BLOCK)
+        vectors = _refined(later, earlier, size, 2 * vectors)
+    blocks = in_blocks(now[-1], BLOCK)
+    unmoved = blocks - in_blocks(before[-1], BLOCK)
     moved = blocks - _taken(before[-1], BLOCK, vectors, 0)
     still = _cost(unmoved)
     use_zero = _cost(moved) >= _PREFER_ZERO * still
@@ -73,7 +75,7 @@ def estimate(now: list[Picture], before: list[Picture]) -> Motion:
     )
 
 
-@lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=4)
 def _moves(reach: int) -> NDArray[np.int32]:
     """Return all displacements within ``reach``, the shortest first, so that of equals the shortest wins."""
     each = np.arange(-reach, reach + 1, dtype=np.int32)
@@ -83,38 +85,37 @@ def _moves(reach: int) -> NDArray[np.int32]:
 
 def _searched(now: Picture, before: Picture, size: int) -> NDArray[np.int32]:
     """Return the best displacement of each block within the reach, of all there are."""
-    target = _as_blocks(now, size)
-    start = np.zeros((*target.shape[:2], 2), np.int32)
-    windows = np.lib.stride_tricks.sliding_window_view(_taken(before, size, start, _REACH), (size, size), axis=(2, 3))
-    costs = _cost(windows - target[:, :, None, None])
+    wide = np.pad(before, _REACH, mode="edge")
+    shifted = np.lib.stride_tricks.sliding_window_view(wide, now.shape)  # the whole picture at every displacement
+    errors = shifted - now
+    np.abs(errors, out=errors)
+    lines = functools.reduce(np.add, [errors[:, :, row::size] for row in range(size)])
+    costs = functools.reduce(np.add, [lines[..., column::size] for column in range(size)])
     moves = _moves(_REACH)
-    ordered = costs[:, :, moves[:, 0] + _REACH, moves[:, 1] + _REACH]
-    best: NDArray[np.int32] = moves[ordered.argmin(axis=-1)]
+    ordered = costs[moves[:, 0] + _REACH, moves[:, 1] + _REACH]
+    best: NDArray[np.int32] = moves[ordered.argmin(axis=0)]
     return best
 
 
-def _refined(now: Picture, before: Picture, size: int, vectors: NDArray[np.int32], reach: int) -> NDArray[np.int32]:
-    """Return, for each block, the best displacement within ``reach`` of the given one."""
-    target = _as_blocks(now, size)
-    windows = _taken(before, size, vectors, reach)
-    moves = _moves(reach)
-    corners = (moves + reach).tolist()
-    costs = [_cost(target - windows[:, :, top : top + size, left : left + size]) for top, left in corners]
+def _refined(now: Picture, before: Picture, size: int, vectors: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return, for each block, the best displacement within a pixel of the given one."""
+    skip = 2 if size >= _SKIP_FROM else 1
+    target = in_blocks(now, size)[:, :, ::skip]
+    windows = _taken(before, size, vectors, 1)
+    moves = _moves(1)
+    costs = [
+        _cost(target - windows[:, :, 1 + down : 1 + down + size : skip, 1 + across : 1 + across + size])
+        for down, across in moves.tolist()
+    ]
     better: NDArray[np.int32] = vectors + moves[np.stack(costs).argmin(axis=0)]
     return better
 
 
 def _cost(difference: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the sum of absolute values of each block (the last two axes); changes its argument to them."""
+    """Return the sum of absolute values of each block (the last two axes)."""
     absolute = np.abs(difference)
-    *blocks, down, across = absolute.shape
-    total: NDArray[np.float32] = absolute.reshape(*blocks, down * across) @ np.ones(down * across, np.float32)
+    total: NDArray[np.float32] = np.einsum("...x->...", absolute.reshape(*absolute.shape[:-2], -1))
     return total
-
-
-def _as_blocks(picture: Picture, size: int) -> NDArray[np.float32]:
-    rows, columns = picture.shape
-    return np.ascontiguousarray(picture.reshape(rows // size, size, columns // size, size).transpose(0, 2, 1, 3))
 
 
 def _taken(picture: Picture, size: int, vectors: NDArray[np.int32], reach: int) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ file in a private folder: the measures map it into memory, and the probe encodes
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,7 +72,8 @@ class SamplePlan:
         return tuple(range(start, start + length) for start in starts)
 
 
-DEFAULT_PLAN = SamplePlan(runs=2, length=16)
+DEFAULT_PLAN = SamplePlan(runs=2, length=8)
+"""Of footage of 30 to 60 frames, longer runs predict no better (docs/complexity.md), and they cost in proportion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,23 +268,32 @@ def _decode_by_time(source: Source, runs: tuple[range, ...]) -> Iterator[VideoFr
             before = [pair for pair in keys if pair[0] <= wanted[0]]
             if not before:
                 raise _NotByTimeError(yielded)
-            key, decoding_time = max(before)
-            if position is None or key > position:
-                container.seek(min(key, decoding_time), stream=stream, backward=True, any_frame=False)
-                frames = _frames(source, container, stream)
-                position = None
-            for time in wanted:
-                frame = None
-                for frame in frames:
-                    if frame.pts is None or (position is None and frame.pts > time):
-                        raise _NotByTimeError(yielded)
-                    position = frame.pts
-                    if frame.pts >= time:
-                        break
-                if frame is None or frame.pts != time:
+            if position is None or max(before)[0] > position:
+                frames = _frames_from(source, container, stream, max(before), wanted[0])
+            for moment in wanted:
+                frame = next((each for each in frames if each.pts is None or each.pts >= moment), None)
+                if frame is None or frame.pts != moment:
                     raise _NotByTimeError(yielded)
+                position = moment
                 yield frame
                 yielded += 1
+
+
+def _frames_from(
+    source: Source, container: InputContainer, stream: VideoStream, key: tuple[int, int], wanted: int
+) -> Iterator[VideoFrame]:
+    """Return the frames from a key frame on; from wherever a seek leads, where none leads there or before.
+
+    Matroska seeks by the times of showing, MP4 by those of decoding: the former are tried first, since the latter are
+    earlier and lead Matroska to the key frame before.
+    """
+    for aim in key:
+        container.seek(aim, stream=stream, backward=True, any_frame=False)
+        frames = _frames(source, container, stream)
+        first = next(frames, None)
+        if first is not None and first.pts is not None and first.pts <= wanted:
+            break
+    return frames if first is None else itertools.chain((first,), frames)
 
 
 def _frames(source: Source, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:

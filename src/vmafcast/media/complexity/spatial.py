@@ -21,7 +21,10 @@ def spatial_information(luma: Picture) -> float:
     across = smooth[:, 2:] - smooth[:, :-2]
     smooth = luma[:, :-2] + 2 * luma[:, 1:-1] + luma[:, 2:]
     down = smooth[2:] - smooth[:-2]
-    return float(np.sqrt(across * across + down * down).std(dtype=np.float64))
+    power = across * across
+    power += down * down
+    mean_square = float(power.mean())
+    return float(np.sqrt(max(0.0, mean_square - float(np.sqrt(power, out=power).mean()) ** 2)))
 
 
 def noise_deviation(luma: Picture) -> float:
@@ -57,12 +60,18 @@ def chroma_activity(planes: tuple[Picture, ...]) -> float:
 
 
 def block_means(picture: Picture, size: int) -> Picture:
-    """Return the mean of every ``size`` x ``size`` block; the picture's sides are multiples of ``size``."""
+    """Return the mean of every ``size`` x ``size`` block, ``size`` a power of two; the sides are multiples of it."""
+    while size > 1:
+        picture = halved(picture)
+        size //= 2
+    return picture
+
+
+def block_deviation(picture: Picture, size: int) -> float:
+    """Return the mean absolute difference between samples and the mean of their block, in code values."""
     rows, columns = picture.shape
-    weight = np.full(size, 1 / size, dtype=np.float32)
-    across = (picture.reshape(-1, size) @ weight).reshape(rows // size, size, columns // size)
-    means: Picture = across.mean(axis=1)
-    return means
+    blocks = picture.reshape(rows // size, size, columns // size, size)
+    return float(np.abs(blocks - block_means(picture, size)[:, None, :, None]).mean(dtype=np.float64))
 
 
 def halved(picture: Picture) -> Picture:

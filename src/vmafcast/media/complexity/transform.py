@@ -16,9 +16,12 @@ _VISUAL_NOISE = np.float32(2.0)
 """Variance of the eye's own noise in VIF (H. R. Sheikh and A. C. Bovik, "Image information and visual quality",
 IEEE Trans. Image Processing 15, 2006), in code values squared."""
 
+_LEAST_INFORMATION = 0.001
+
 _BAND_COEFFICIENTS = np.array([3, 12, 48], dtype=np.float32)
 """Coefficients of an 8x8 block whose larger index is 1, 2 to 3, 4 to 7."""
 
+_SERIAL_OPERATIONS = 250_000  # OpenBLAS multiplies by several threads from 262,144 on
 _FACTORS = 4  # as many terms 1 + (c / step)² below 1e5 can be multiplied without leaving float32
 
 
@@ -31,13 +34,17 @@ def dct_matrix(size: int) -> NDArray[np.float32]:
     return np.asarray(matrix, dtype=np.float32)
 
 
+def in_blocks(picture: Picture, size: int) -> NDArray[np.float32]:
+    """Return the blocks of a padded picture: [rows, columns, size, size]."""
+    rows, columns = picture.shape[0] // size, picture.shape[1] // size
+    return np.ascontiguousarray(picture.reshape(rows, size, columns, size).transpose(0, 2, 1, 3))
+
+
 def block_dct(picture: Picture, size: int) -> NDArray[np.float32]:
     """Return the orthonormal DCT of all blocks of a padded picture: [rows, columns, index down, index across]."""
-    rows, columns = picture.shape[0] // size, picture.shape[1] // size
     matrix = dct_matrix(size)
-    across = picture.reshape(-1, size) @ matrix.T
-    both = matrix @ across.reshape(rows, size, columns * size)
-    return np.ascontiguousarray(both.reshape(rows, size, columns, size).transpose(0, 2, 1, 3))
+    transformed: NDArray[np.float32] = np.matmul(np.matmul(matrix, in_blocks(picture, size)), matrix.T)
+    return transformed
 
 
 @lru_cache(maxsize=1)
@@ -48,10 +55,23 @@ def _survey_matrix() -> NDArray[np.float32]:
 
 def survey_dct(picture: Picture) -> NDArray[np.float32]:
     """Return the orthonormal DCT of all 8x8 blocks of a padded picture: [rows, columns, 64], row by row."""
-    rows, columns = picture.shape[0] // SURVEY_BLOCK, picture.shape[1] // SURVEY_BLOCK
-    blocks = picture.reshape(rows, SURVEY_BLOCK, columns, SURVEY_BLOCK).transpose(0, 2, 1, 3)
-    # One product of all blocks takes more operations than two passes would, and a fraction of the time.
-    return blocks.reshape(rows, columns, SURVEY_BLOCK**2) @ _survey_matrix()
+    blocks = in_blocks(picture, SURVEY_BLOCK)
+    # One product of whole blocks takes more operations than two passes would, and a fraction of the time.
+    flat = _product(blocks.reshape(-1, SURVEY_BLOCK**2), _survey_matrix())
+    return flat.reshape(*blocks.shape[:2], SURVEY_BLOCK**2)
+
+
+def _product(rows: NDArray[np.float32], matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Multiply in pieces that no BLAS shares out among threads: how many there are must not decide what this costs."""
+    piece = max(1, _SERIAL_OPERATIONS // matrix.size)
+    whole = len(rows) // piece * piece
+    result = np.empty((len(rows), matrix.shape[1]), np.float32)
+    np.matmul(
+        rows[:whole].reshape(-1, piece, rows.shape[1]), matrix,
+        out=result[:whole].reshape(-1, piece, matrix.shape[1]),
+    )  # fmt: skip
+    np.matmul(rows[whole:], matrix, out=result[whole:])
+    return result
 
 
 @lru_cache(maxsize=1)
@@ -69,7 +89,8 @@ def texture_energy(picture: Picture) -> NDArray[np.float32]:
     """
     blocks = block_dct(picture, ENERGY_BLOCK)
     np.abs(blocks, out=blocks)
-    return blocks.reshape(*blocks.shape[:2], -1) @ _energy_weights()
+    energy: NDArray[np.float32] = np.einsum("rcx,x->rc", blocks.reshape(*blocks.shape[:2], -1), _energy_weights())
+    return energy
 
 
 def estimated_bits(blocks: NDArray[np.float32]) -> tuple[float, ...]:
@@ -106,24 +127,27 @@ def _band_masks() -> NDArray[np.float32]:
 
 def band_energies(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the energy per pixel of each 8x8 block in three octaves (larger index 1, 2 to 3, 4 to 7): [blocks, 3]."""
-    return np.square(blocks).reshape(-1, SURVEY_BLOCK**2) @ _band_masks()
+    return _product(np.square(blocks).reshape(-1, SURVEY_BLOCK**2), _band_masks())
 
 
 def kept_information(energies: NDArray[np.float32]) -> tuple[float, ...]:
     """Return the share of visual information that a quantiser leaves, at each of :data:`STEPS`.
 
     As in VIF: a coefficient of variance s carries log2(1 + s / n) before the eye, n being its noise; after a loss of d
-    it carries log2(1 + (s - d) / (d + n)). The loss is that of a uniform quantiser, step² / 12, but at most s. 1.0
-    where there is nothing to lose.
+    it carries log2(1 + (s - d) / (d + n)). The loss is that of a uniform quantiser, step² / 12, but at most s. A
+    thousandth of a nat is counted to each block before and after, so that a flat picture has lost nothing.
     """
     shares = _BAND_COEFFICIENTS / np.float32(SURVEY_BLOCK**2)
     variance = energies / shares
-    whole = float((np.log1p(variance / _VISUAL_NOISE) @ shares).sum(dtype=np.float64))
-    if whole <= 0:
-        return (1.0,) * len(STEPS)
+    nothing = _LEAST_INFORMATION * len(energies)
+    whole = _weighted_sum(np.log1p(variance / _VISUAL_NOISE), shares) + nothing
     left = []
     for step in STEPS:
         loss = np.minimum(variance, np.float32(step**2 / 12))
-        kept = np.log1p((variance - loss) / (loss + _VISUAL_NOISE)) @ shares
-        left.append(float(kept.sum(dtype=np.float64)) / whole)
+        kept = _weighted_sum(np.log1p((variance - loss) / (loss + _VISUAL_NOISE)), shares) + nothing
+        left.append(kept / whole)
     return tuple(left)
+
+
+def _weighted_sum(values: NDArray[np.float32], weights: NDArray[np.float32]) -> float:
+    return float(values.sum(axis=0, dtype=np.float64) @ weights.astype(np.float64))

@@ -1,0 +1,134 @@
+"""What is known before encoding, against one encode: complexity and probe of a 10 s clip beside one x265 medium of it.
+
+The clip is 240 frames of 640x360 at 24 frames a second. With a FOLDER of clips, real footage: frames of as many as
+it takes, those at 640x360 first, scaled where they have another size; without one, the generated samples. It is kept as
+x264 CRF 12 with a key frame every two seconds, as footage is that was delivered to be encoded.
+
+The baseline is one encode by libx265 at preset medium and its default CRF, with the threads it chooses itself, nothing
+scored. Everything is measured in one run, alternating, three times; the figures are medians.
+
+    python -m benchmarks.forecast_cost [FOLDER] [--repeats N] [--out bench/forecast_cost.json]
+
+FOLDER defaults to $VMAFCAST_CLIPS. What is cached is not used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from fractions import Fraction
+from pathlib import Path
+
+from vmafcast.common.files import write_text
+from vmafcast.common.provenance import code_version, host_facts
+from vmafcast.corpus.samples.generate import generate_samples
+from vmafcast.corpus.sources import find_sources
+from vmafcast.encoders.catalogue import get_encoder
+from vmafcast.media import graph
+from vmafcast.media.complexity.survey import survey
+from vmafcast.media.ffmpeg import Ffmpeg, find_ffmpeg, supports_loopback
+from vmafcast.media.graph import EncodeSettings
+from vmafcast.media.process import run_ffmpeg
+from vmafcast.media.source import Source, input_url, probe
+
+WIDTH, HEIGHT, FPS, FRAMES = 640, 360, 24, 240
+KEY_EVERY = 2 * FPS
+LIMIT = 0.25
+"""What the survey may cost of one encode."""
+
+
+def main() -> None:
+    """Measure, print the shares, and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("folder", nargs="?", type=Path, default=os.environ.get("VMAFCAST_CLIPS"))
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("bench/forecast_cost.json"))
+    chosen = parser.parse_args()
+    ffmpeg = find_ffmpeg()
+    supports_loopback(ffmpeg)  # asked once in the life of a program: no part of a source's cost
+    with tempfile.TemporaryDirectory() as made:
+        work = Path(made)
+        folder = Path(chosen.folder) if chosen.folder else work / "samples"
+        if not chosen.folder:
+            generate_samples(folder)
+        clip, used = ten_seconds(ffmpeg, folder, work)
+        rows = [_measure(ffmpeg, clip, work) for _ in range(chosen.repeats)]
+    middle = {key: statistics.median(row[key] for row in rows) for key in rows[0]}
+    shares = {
+        name: middle[f"{name}_s"] / middle[f"x265_medium_{name.rsplit('_', 1)[-1]}_s"]
+        for name in ("complexity_cpu", "complexity_wall", "survey_cpu", "survey_wall")
+    }
+    figures = {
+        "baseline": "one libx265 medium encode", "limit": LIMIT, "shares": shares, "medians": middle, "rows": rows,
+        "clip": {"width": WIDTH, "height": HEIGHT, "fps": FPS, "frames": FRAMES, "sources": used},
+        "ffmpeg": ffmpeg.version, "code_version": code_version(), "host": host_facts(),
+    }  # fmt: skip
+    write_text(chosen.out, json.dumps(figures, indent=2) + "\n")
+    print(
+        f"one x265 medium encode of {FRAMES} frames: {middle['x265_medium_cpu_s']:.2f} CPU s, "
+        f"{middle['x265_medium_wall_s']:.2f} s\n"
+        f"complexity: {middle['complexity_cpu_s']:.2f} CPU s ({shares['complexity_cpu']:.1%}), measured at "
+        f"{middle['frames_per_second']:.0f} frames a second of one core\n"
+        f"complexity and probe: {middle['survey_cpu_s']:.2f} CPU s ({shares['survey_cpu']:.1%}), "
+        f"{middle['survey_wall_s']:.2f} s ({shares['survey_wall']:.1%})"
+    )
+    sys.exit(0 if shares["survey_cpu"] < LIMIT and shares["survey_wall"] < LIMIT else 1)
+
+
+def ten_seconds(ffmpeg: Ffmpeg, folder: Path, work: Path) -> tuple[Source, list[str]]:
+    """Make the clip from the sources in ``folder``; return it, and the names of those it is made of."""
+    sources = [probe(each.path) for each in find_sources([folder])]
+    sources.sort(key=lambda source: ((source.width, source.height) != (WIDTH, HEIGHT), source.path.name))
+    # Past those of the clip's own size, spread over the list: its beginning is alphabetical, and no choice.
+    own = [source for source in sources if (source.width, source.height) == (WIDTH, HEIGHT)]
+    others = sources[len(own) :]
+    taken: list[Source] = []
+    for source in own + others[:: max(1, len(others) // 5)]:
+        if sum(each.frames for each in taken) < FRAMES:
+            taken.append(source)
+    while sum(each.frames for each in taken) < FRAMES:
+        taken += taken[: len(sources)]
+    inputs = [part for source in taken for part in ("-r", str(FPS), "-i", input_url(source.path))]
+    fit = f"settb=1/{FPS},setpts=N,scale={WIDTH}:{HEIGHT}:flags=bicubic,format=yuv420p,setsar=1"
+    parts = [f"[{i}:V:0]{fit}[v{i}]" for i in range(len(taken))]
+    joined = "".join(f"[v{i}]" for i in range(len(taken)))
+    filters = f"{';'.join(parts)};{joined}concat=n={len(taken)},settb=1/{FPS},setpts=N[v]"
+    run_ffmpeg(
+        ffmpeg,
+        [*inputs, "-filter_complex", filters, "-map", "[v]", "-frames:v", str(FRAMES), "-c:v", "libx264",
+         "-crf", "12", "-g", str(KEY_EVERY), "-r", str(FPS), "clip.mkv"],
+        folder=work, doing="making the clip",
+    )  # fmt: skip
+    clip = probe(work / "clip.mkv")
+    if (clip.frames, clip.fps) != (FRAMES, Fraction(FPS)):
+        raise RuntimeError(f"the clip has {clip.frames} frames at {clip.fps} a second, not {FRAMES} at {FPS}")
+    return clip, list(dict.fromkeys(source.path.stem for source in taken))
+
+
+def _measure(ffmpeg: Ffmpeg, clip: Source, work: Path) -> dict[str, float]:
+    x265 = get_encoder("libx265")
+    job = EncodeSettings(x265, "medium", x265.quality.default, threads=0)
+    encoded = run_ffmpeg(ffmpeg, graph.encode_only(clip, job, "out.mkv"), folder=work, doing="the baseline")
+    begun = time.perf_counter()
+    alone = survey(clip)
+    middle = time.perf_counter()
+    both = survey(clip, probe_with=ffmpeg)
+    ended = time.perf_counter()
+    return {
+        "x265_medium_cpu_s": encoded.cpu_seconds,
+        "x265_medium_wall_s": encoded.wall_seconds,
+        "complexity_cpu_s": alone.cpu_seconds,
+        "complexity_wall_s": middle - begun,
+        "survey_cpu_s": both.cpu_seconds,
+        "survey_wall_s": ended - middle,
+        "frames_per_second": alone.complexity.frames_per_second,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The probe against the same encode made and scored by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vmafcast.common.documents import read_document, to_json
+from vmafcast.common.errors import RequestError
+from vmafcast.encoders.catalogue import get_encoder
+from vmafcast.media.complexity import SamplePlan, sampled
+from vmafcast.media.complexity.survey import survey
+from vmafcast.media.features import CANONICAL6
+from vmafcast.media.graph import EncodeSettings, Scoring
+from vmafcast.media.measure import encode_and_score
+from vmafcast.media.probe_encode import Probe, ProbeEncode, ProbeSettings, run_probe
+from vmafcast.media.source import probe
+from vmafcast.media.teachers import DEFAULT_TEACHER
+
+X264 = ProbeEncode("libx264", "ultrafast", 30)
+SETTINGS = ProbeSettings((X264, ProbeEncode("libx264", "veryfast", 24)))
+
+
+@pytest.fixture(scope="module")
+def source(make_clip):
+    return probe(make_clip("probed.mkv", width=160, height=96, frames=40))
+
+
+def test_a_probe_of_the_whole_source_is_a_plain_encode_of_it(ffmpeg, source):
+    """Sampling, rewriting and forced key frames change nothing where the sample is all there is."""
+    found = run_probe(ffmpeg, source, settings=SETTINGS, plan=SamplePlan(1, 40))
+    assert found.sampled_runs == ((0, 39),)
+    for point, encode in zip(found.points, SETTINGS.encodes, strict=True):
+        job = EncodeSettings(get_encoder(encode.encoder), encode.preset, encode.quality)
+        [plain] = encode_and_score(ffmpeg, source, [job], Scoring(DEFAULT_TEACHER, (CANONICAL6,)))
+        assert (point.encoder, point.preset, point.quality) == (encode.encoder, encode.preset, encode.quality)
+        assert point.vmaf == plain.scores.vmaf.mean()
+        assert point.adm2 == plain.scores.columns["adm2"].mean()
+        assert point.vmaf_p5 == np.percentile(plain.scores.vmaf, 5)
+        assert point.vmaf_harmonic_mean == pytest.approx(1 / np.mean(1 / (plain.scores.vmaf + 1)) - 1)
+        assert point.expected_bpp(40) == pytest.approx(8 * plain.bytes / (40 * 160 * 96))
+
+
+def test_every_run_begins_with_a_key_frame_of_its_own(ffmpeg, source):
+    encodes = (ProbeEncode("libx264", "veryfast", 30), ProbeEncode("libsvtav1", "12", 45))
+    pixels = 160 * 96
+    one = run_probe(ffmpeg, source, settings=ProbeSettings(encodes), plan=SamplePlan(1, 6))
+    for runs in (2, 3):
+        found = run_probe(ffmpeg, source, settings=ProbeSettings(encodes), plan=SamplePlan(runs, 6))
+        assert len(found.sampled_runs) == runs
+        for point, alone in zip(found.points, one.points, strict=True):
+            # As many bytes in key frames as there are runs: were there one only, their mean would be of it alone.
+            assert point.bpp_i * pixels / 8 == pytest.approx(alone.bpp_i * pixels / 8, rel=0.25)
+            assert point.bpp_inter < point.bpp_i
+
+
+def test_a_source_of_one_frame_has_no_other_frames(ffmpeg, make_clip):
+    found = run_probe(ffmpeg, probe(make_clip("one.mkv", frames=1)), settings=SETTINGS)
+    for point in found.points:
+        assert (point.bpp_inter, point.bpp_p, point.bpp_b, point.b_share) == (None, None, None, 0.0)
+        assert point.expected_bpp(1) == point.expected_bpp(500) == point.bpp_i
+
+
+def test_the_expected_size_counts_a_key_frame_every_250(ffmpeg, source):
+    point = run_probe(ffmpeg, source, settings=ProbeSettings((X264,)), plan=SamplePlan(1, 8)).points[0]
+    assert point.expected_bpp(1) == point.bpp_i
+    assert point.expected_bpp(250) == pytest.approx((point.bpp_i + 249 * point.bpp_inter) / 250)
+    assert point.expected_bpp(251) == pytest.approx((2 * point.bpp_i + 249 * point.bpp_inter) / 251)
+
+
+@pytest.mark.parametrize("form", ["yuv420p10le", "yuv422p", "yuv444p"])
+def test_other_formats_and_odd_sizes_are_probed(ffmpeg, make_clip, run_tool, tmp_path, form):
+    path = tmp_path / "odd.mkv"
+    clip = make_clip("odd.mkv", width=129, height=97, frames=6)
+    run_tool("-i", clip, "-vf", f"format={form}", "-c:v", "ffv1", path)
+    found = run_probe(ffmpeg, probe(path), settings=ProbeSettings((X264,)))
+    plain = run_probe(ffmpeg, probe(clip), settings=ProbeSettings((X264,)))
+    assert found.points[0].vmaf == pytest.approx(plain.points[0].vmaf, abs=2)
+
+
+def test_what_it_costs_is_told(ffmpeg, source):
+    with sampled(source, SamplePlan(2, 8)) as sample:
+        found = run_probe(ffmpeg, source, settings=ProbeSettings((X264,)), sample=sample)
+    assert found.cpu_seconds > 0
+    assert found.wall_seconds > 0
+    assert found.sampling_cpu_seconds == sample.cpu_seconds > 0
+
+
+def test_a_survey_decodes_once_and_remembers_both(ffmpeg, source, tmp_path):
+    plan, cache, steps = SamplePlan(2, 5), tmp_path / "cache", []
+    alone = survey(source, plan=plan, cache=cache, on_step=steps.append)
+    assert alone.probe is None
+    first = survey(source, probe_with=ffmpeg, settings=SETTINGS, plan=plan, cache=cache, on_step=steps.append)
+    assert steps == ["measuring complexity", "encoding the probe"]
+    assert not first.was_cached
+    again = survey(source, probe_with=ffmpeg, settings=SETTINGS, plan=plan, cache=cache, on_step=steps.append)
+    assert again.was_cached
+    assert again.probe == first.probe
+    assert again.complexity == first.complexity == alone.complexity
+    assert again.cpu_seconds == first.cpu_seconds > alone.cpu_seconds
+    for change in ({"settings": ProbeSettings((X264,))}, {"probe_with": replace(ffmpeg, build="another")}):
+        asked = {"probe_with": ffmpeg, "settings": SETTINGS, **change}
+        assert not survey(source, plan=plan, cache=cache, **asked).was_cached
+
+
+def test_a_probe_repeats_itself(ffmpeg, source):
+    settings = ProbeSettings((X264, ProbeEncode("libsvtav1", "12", 50)))
+    one, two = (run_probe(ffmpeg, source, settings=settings, plan=SamplePlan(2, 6)) for _ in range(2))
+    assert one.points == two.points
+
+
+def test_the_document_is_read_back_as_it_was(ffmpeg, source, tmp_path):
+    found = run_probe(ffmpeg, source, settings=ProbeSettings((X264,)), plan=SamplePlan(1, 3))
+    path = tmp_path / "probe.json"
+    path.write_text(to_json(found))
+    assert read_document(path, Probe) == found
+    assert X264.name == "libx264_ultrafast_30"
+
+
+@pytest.mark.parametrize("encodes", [(), (X264, X264)])
+def test_a_probe_of_nothing_or_of_the_same_twice_is_refused(encodes):
+    with pytest.raises(RequestError, match="each of them once"):
+        ProbeSettings(encodes)
