@@ -156,7 +156,7 @@ def test_several_teachers_in_one_pass_over_encodes(ffmpeg, source, loopback):
 
 @pytest.mark.parametrize(("name", "side"), [(V1[0], 318), ("vmaf_v1.0.16_5d0h", 538), ("vmaf_v1.0.16_3d0h_2160", 638)])
 def test_a_picture_that_is_too_small_for_a_teacher_is_refused(ffmpeg, make_clip, name, side):
-    """It would not see chroma, and say so nowhere: the score comes out some points too high."""
+    """It would not see chroma, and say so nowhere: the score comes out some points wrong."""
     small = probe(make_clip(width=648, height=side, frames=1))
     for scoring in (Scoring(name, ()), Scoring(DEFAULT_TEACHER, (), further_teachers=(name,))):
         with pytest.raises(

@@ -40,7 +40,7 @@ class Teacher:
         own, so its inputs are not the columns of the same name of a feature set.
     smallest_side
         Shorter side in pixels that a picture must have. Below it, libvmaf finds SpEED's covariance singular, takes 0
-        for the distortion of chroma without an error, and the score comes out some points too high.
+        for the distortion of chroma without an error, and the score comes out some points wrong.
     gain_limited
         The model does not reward a picture that is sharper than its source (libvmaf: no enhancement gain).
     high_frame_rate
