@@ -298,3 +298,25 @@ def test_the_hashes_of_a_registry_beside_the_model_count_too(call, written, thei
     row["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     (path.parent / "registry.json").write_text(json.dumps({"schema_version": 1, "models": [row]}))
     assert call("predict", "--features", written(), "--model", path).code == 0
+
+
+def test_a_foreign_registry_serves_its_models_by_id(call, written, their_model):
+    path, _ = their_model
+    row = {"id": "theirs_v1", "kind": "fr", "onnx": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    document = path.parent / "registry.json"
+    document.write_text(json.dumps({"schema_version": 1, "models": [row]}))
+    arguments = ("predict", "--features", written(), "--registry", path.parent, "--json", "--recipe")
+    by_id = call(*arguments, "theirs_v1")
+    assert by_id.code == 0, by_id.err
+    by_file = call("predict", "--features", written(), "--model", path, "--json")
+    assert by_id.lines[-1]["predicted"] == by_file.lines[-1]["predicted"]
+    assert (by_id.lines[-1]["model"], by_id.lines[-1]["origin"]) == ("theirs_v1", str(path.parent))
+    absent = call(*arguments, "another")
+    assert absent.code == 2
+    assert "it lists theirs_v1" in absent.lines[-1]["message"]
+    document.write_text(json.dumps({"models": [row | {"onnx": f"../{path.name}"}]}))
+    assert call(*arguments, "theirs_v1").code == 2
+    document.write_text(json.dumps({"models": [row | {"sha256": "0" * 64}]}))
+    assert call(*arguments, "theirs_v1").code == 4
+    document.write_text("{}")
+    assert call(*arguments, "theirs_v1").code == 1

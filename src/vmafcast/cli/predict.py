@@ -83,19 +83,22 @@ def _model(
     sure
         Whether it has to say how sure it is, as only an ensemble can.
     """
-    from vmafcast.workflows.serving import load_champion, load_file, serving_registry
+    from vmafcast.workflows.serving import DEFAULT_REGISTRY, load_file, load_served, serving_registry
 
     if model_file is not None:
         model = load_file(model_file)
         return model.id, model, str(model_file)
-    serving = serving_registry(folder)
-    for notice in serving.notices:
-        console.hint(notice)
     if sure:
         from vmafcast.workflows.confidence import load_ensemble_champion
 
+        serving = serving_registry(folder)
+        for notice in serving.notices:
+            console.hint(notice)
         return *load_ensemble_champion(serving.registry, recipe), serving.name
-    return *load_champion(serving.registry, recipe), serving.name
+    name, served, origin = load_served(folder, recipe)
+    for notice in origin.notices if origin else ():
+        console.hint(notice)
+    return name, served, origin.name if origin else str(folder or DEFAULT_REGISTRY)
 
 
 def _predict_clip(

@@ -12,9 +12,10 @@ from typing import Annotated, Final
 from pydantic import Field, ValidationError
 
 from vmafcast.common.documents import ForeignDocument
-from vmafcast.common.errors import DataError
+from vmafcast.common.errors import DataError, RequestError
 from vmafcast.common.files import sha256_bytes
 from vmafcast.models.external_data import external_locations, is_sibling
+from vmafcast.registry.journal import EVENTS_NAME
 from vmafcast.registry.report import Problem, VerifyReport
 
 _REGISTRY_NAME: Final = "registry.json"
@@ -104,6 +105,46 @@ def verify_foreign(folder: Path) -> VerifyReport:
             for path, kind, detail in sorted(findings.problems)
         ),
     )
+
+
+def foreign_model(folder: Path, model: str) -> Path | None:
+    """Return the ONNX file of a foreign registry's model; None where the folder holds no foreign registry.
+
+    Parameters
+    ----------
+    folder
+        A folder with a ``registry.json`` that is not ours.
+    model
+        The id in its row.
+
+    Raises
+    ------
+    RequestError
+        It lists no such model, or lists it with a path that leaves the folder.
+    DataError
+        Its ``registry.json`` lists no models.
+    """
+    place = folder / _REGISTRY_NAME
+    if (folder / EVENTS_NAME).exists() or not place.is_file() or names_a_history(place):
+        return None
+    try:
+        rows = _Rows.model_validate_json(place.read_bytes()).models
+    except (OSError, ValidationError) as error:
+        raise DataError(f"{place} lists no models with their hashes: {_first(error)}") from error
+    found = next((row for row in rows if row.id == model), None)
+    if found is None or _leaves(found.onnx):
+        listed = ", ".join(row.id for row in rows) or "none"
+        raise RequestError(f"{folder} is a foreign registry without a servable model {model!r}; it lists {listed}")
+    return folder / found.onnx
+
+
+def names_a_history(path: Path) -> bool:
+    """Whether ``path`` is our own rendering, whose events are missing, rather than a foreign registry."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    return b'"head"' in content and b'"champions"' in content
 
 
 def stated_hashes(folder: Path) -> dict[str, str]:

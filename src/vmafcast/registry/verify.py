@@ -13,7 +13,7 @@ from vmafcast.common.files import sha256_bytes
 from vmafcast.evaluation.verdict import Verdict
 from vmafcast.models.external_data import external_locations
 from vmafcast.registry.candidate import content_id
-from vmafcast.registry.foreign import verify_foreign
+from vmafcast.registry.foreign import names_a_history, verify_foreign
 from vmafcast.registry.journal import EVENTS_NAME, Journal, scan_journal
 from vmafcast.registry.lock import LOCK_NAME, shared
 from vmafcast.registry.report import Problem, VerifyReport
@@ -40,7 +40,7 @@ def verify(folder: Path) -> VerifyReport:
     OutputError
         A writer kept the registry locked for too long.
     """
-    if (folder / EVENTS_NAME).is_file() or _names_a_history(folder / REGISTRY_NAME):
+    if (folder / EVENTS_NAME).is_file() or names_a_history(folder / REGISTRY_NAME):
         with shared(folder, _LOCK_TIMEOUT_S):
             return _verify_own(folder)
     if (folder / REGISTRY_NAME).is_file():
@@ -194,15 +194,6 @@ def _strangers(folder: Path, state: State, unfinished: Iterable[Path]) -> list[P
                 Problem(kind="unlisted", path=path.relative_to(folder).as_posix(), detail="no event knows this file")
             )
     return found
-
-
-def _names_a_history(path: Path) -> bool:
-    """Whether ``path`` is our own rendering, whose events are missing, rather than a foreign registry."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return False
-    return b'"head"' in content and b'"champions"' in content
 
 
 def _sorted(problems: Iterable[Problem]) -> tuple[Problem, ...]:

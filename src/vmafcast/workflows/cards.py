@@ -10,6 +10,7 @@ from vmafcast.common.errors import DataError, RequestError
 from vmafcast.common.files import write_text
 from vmafcast.evaluation.loso_report import LosoReport
 from vmafcast.evaluation.verdict import Verdict
+from vmafcast.models.manifest import EnsembleManifest
 from vmafcast.models.sidecar import Sidecar
 from vmafcast.registry.candidate import CARD_NAME, Candidate
 from vmafcast.registry.card import CardFacts, model_card
@@ -101,8 +102,9 @@ def current_status(registry: Registry, entry: Entry, content: dict[str, bytes]) 
 
 def _facts(entry: Entry, content: dict[str, bytes]) -> CardFacts:
     row = entry.row
-    if row.kind == "fr":
-        sidecar = _parsed(Sidecar, content[Path(row.sidecar).name], entry)
+    if row.kind in ("fr", "fr_ensemble"):
+        document = EnsembleManifest if row.kind == "fr_ensemble" else Sidecar
+        sidecar = _parsed(document, content[Path(row.sidecar).name], entry)
         report = content.get(f"loso_seed{sidecar.training.seed}.json")
         try:
             scores = None if report is None else LosoReport.model_validate_json(report)

@@ -16,7 +16,7 @@ from vmafcast.models.loading import AnyModel, load_model
 from vmafcast.models.manifest import EnsembleManifest
 from vmafcast.models.runtime import FrameModel, open_session
 from vmafcast.registry.entry import load
-from vmafcast.registry.foreign import stated_hashes
+from vmafcast.registry.foreign import foreign_model, stated_hashes
 from vmafcast.registry.journal import EVENTS_NAME
 from vmafcast.registry.store import Registry
 
@@ -107,6 +107,28 @@ def load_champion(registry: Registry, recipe: str) -> tuple[str, FrameModel]:
             raise DataError(f"{loaded.entry.sidecar_path} is not a valid manifest: {message}") from error
         return loaded.entry.id, FrameModel(open_session(loaded.onnx, loaded.entry.id), sidecar)
     return loaded.entry.id, FrameModel(open_session(loaded.onnx, loaded.entry.id), loaded.sidecar_document())
+
+
+def load_served(folder: Path | None, recipe: str) -> tuple[str, AnyModel, Serving | None]:
+    """Return the name of the model that answers for ``recipe``, the model, and the registry of ours that it is from.
+
+    Parameters
+    ----------
+    folder
+        See :func:`serving_registry`. It may also hold a foreign registry, of which nothing is champion.
+    recipe
+        A recipe of ours; of a foreign registry the id of a model.
+
+    Raises
+    ------
+    RequestError, IntegrityError, DataError
+        See :func:`serving_registry`, :func:`load_champion` and :func:`load_file`.
+    """
+    place = foreign_model(folder or DEFAULT_REGISTRY, recipe)
+    if place is not None:
+        return recipe, load_file(place), None
+    serving = serving_registry(folder)
+    return *load_champion(serving.registry, recipe), serving
 
 
 def load_file(path: Path) -> AnyModel:
