@@ -80,7 +80,8 @@ def run_ensemble(store, tiny) -> Callable[..., Ensembled]:
 
     def run(output: Path, *, registry: Registry | None = None, **options) -> Ensembled:
         defaults = {"seeds": (0, 3, 1), "thresholds": lenient, "corpus": store.folder, "recipe": tiny}
-        return ensemble(EnsembleRequest(output=output, **(defaults | options)), registry=registry)
+        progress = options.pop("progress", None)
+        return ensemble(EnsembleRequest(output=output, **(defaults | options)), progress, registry=registry)
 
     return run
 

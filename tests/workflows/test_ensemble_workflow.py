@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import contextmanager
 
 import numpy as np
 import onnxruntime
@@ -12,6 +13,8 @@ import pytest
 
 from vmafcast.common.errors import DataError, GateRefused, IntegrityError, RequestError
 from vmafcast.common.files import sha256_bytes, sha256_file
+from vmafcast.common.progress import Silent
+from vmafcast.corpus.store import CorpusStore
 from vmafcast.evaluation.conformal import Calibration
 from vmafcast.evaluation.verdict import read_verdict
 from vmafcast.models.manifest import calibration_sha256
@@ -222,6 +225,28 @@ def test_a_damaged_corpus_is_not_learnt_from(run_ensemble, store, tmp_path):
     with pytest.raises(IntegrityError, match="corpus verify"):
         run_ensemble(tmp_path / "candidate", corpus=damaged)
     assert [path.name for path in tmp_path.iterdir()] == ["damaged"]
+
+
+def test_a_corpus_that_is_exchanged_while_networks_train_is_not_recorded_as_learnt_from(run_ensemble, store, tmp_path):
+    corpus = shutil.copytree(store.folder, tmp_path / "corpus")
+
+    class Exchange:
+        """A progress that makes the corpus another one when the training is under way."""
+
+        @contextmanager
+        def task(self, description, total=None):
+            if description.startswith("training"):
+                smaller = store.encodes().head(4)
+                shutil.rmtree(corpus)
+                (corpus / "encodes").mkdir(parents=True)
+                smaller.write_parquet(corpus / "encodes" / "a.parquet")
+            with Silent().task(description, total) as task:
+                yield task
+
+    made = run_ensemble(tmp_path / "candidate", corpus=corpus, progress=Exchange())
+    assert len(CorpusStore(corpus).encodes()) == 4
+    assert made.manifest.training.corpus_sha256 == made.verdict.corpus.sha256 == store.sha256()
+    assert {entry.sha256 for entry in made.verdict.run_provenance.inputs} == {sha256_file(p) for p in store.files()}
 
 
 # ---- a manifest that is not true is refused, with the reason

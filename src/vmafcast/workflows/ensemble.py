@@ -29,9 +29,9 @@ from vmafcast.workflows.ensemble_files import EnsembleParts, member_files, write
 from vmafcast.workflows.held_out import HELD_OUT, held_out_table, write_held_out
 from vmafcast.workflows.pictures import draw_predictions
 from vmafcast.workflows.promote_ensemble import promote_ensemble
-from vmafcast.workflows.rows import labelled_rows
 from vmafcast.workflows.train import SIDECAR_NAME
-from vmafcast.workflows.training_facts import corpus_facts, require_apart
+from vmafcast.workflows.training_facts import require_apart
+from vmafcast.workflows.training_rows import read_training_rows
 from vmafcast.workflows.whole_folder import whole_folder
 
 DEFAULT_SEEDS: Final = 5
@@ -47,7 +47,7 @@ class EnsembleRequest:
     recipe
         How.
     corpus
-        On what.
+        On what: a corpus, which is verified first, or a feature table (Parquet).
     output
         The candidate folder: the graph and its manifest, every member with its sidecar and LOSO report, the verdict,
         and the held-out predictions below it. An earlier candidate there is replaced as a whole, and only when the new
@@ -130,16 +130,17 @@ def ensemble(
         raise RequestError(f"an ensemble takes {_FEWEST_SEEDS} different seeds or more, not {list(request.seeds)}")
     thresholds = overridden(FrEnsembleThresholds(), request.thresholds)
     require_apart(request.corpus, request.output)
-    store = CorpusStore(request.corpus)
-    _require_sound(store, progress)
-    labelled = labelled_rows(store, request.recipe)
+    if request.corpus.is_dir():
+        _require_sound(CorpusStore(request.corpus), progress)
+    # The corpus is hashed as it is read: while networks train for minutes, another may take its place.
+    material = read_training_rows(request.recipe, request.corpus, progress=progress)
+    labelled, facts = material.labelled, material.facts
     with whole_folder(request.output, known_by=SIDECAR_NAME) as folder:
         record = RunRecord("vmafcast ensemble", _arguments(request))
-        record.read(store.files())
+        record.read(material.inputs)
         result = evaluate_loso(
-            request.recipe, labelled.rows, request.seeds, final_seeds=request.seeds, progress=progress
+            material.recipe, labelled.rows, request.seeds, final_seeds=request.seeds, progress=progress
         )
-        facts = corpus_facts(store, labelled.rows)
         scores = {seed: result.report(seed, facts).mean_plcc for seed in request.seeds}
         outcome = _judged(scores, thresholds, smoke=request.smoke)
         table = held_out_table(labelled, result)
