@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vmafcast.corpus.store import CorpusStore
     from vmafcast.encoders.catalogue import ENCODERS, Encoder, get_encoder
     from vmafcast.evaluation.conformal import Interval
+    from vmafcast.evaluation.report import EvaluationReport
     from vmafcast.media.ffmpeg import Ffmpeg, find_ffmpeg
     from vmafcast.media.graph import EncodeSettings, Scoring
     from vmafcast.media.measure import FrameScores, ScoredEncode, encode_and_score, score_pair
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from vmafcast.models.runtime import FrameModel, Prediction
     from vmafcast.registry.store import Registry
     from vmafcast.workflows.ensemble import Ensembled, EnsembleRequest, ensemble
+    from vmafcast.workflows.evaluate import EvaluateRequest, evaluate
     from vmafcast.workflows.forecast import Forecasted, forecast, load_predictor
     from vmafcast.workflows.predict import ClipPrediction, EncodeFacts, predict_clip
     from vmafcast.workflows.predict_table import TablePrediction, predict_table
@@ -65,6 +67,8 @@ _HOMES = {
     "vmafcast.registry.store": ("Registry",),
     "vmafcast.workflows.ensemble": ("EnsembleRequest", "Ensembled", "ensemble"),
     "vmafcast.workflows.forecast": ("Forecasted", "forecast", "load_predictor"),
+    "vmafcast.evaluation.report": ("EvaluationReport",),
+    "vmafcast.workflows.evaluate": ("EvaluateRequest", "evaluate"),
     "vmafcast.workflows.predict": ("ClipPrediction", "EncodeFacts", "predict_clip"),
     "vmafcast.workflows.predict_table": ("TablePrediction", "predict_table"),
     "vmafcast.workflows.serving": ("load_champion", "serving_registry"),
@@ -88,6 +92,8 @@ __all__ = [
     "Encoder",
     "EnsembleRequest",
     "Ensembled",
+    "EvaluateRequest",
+    "EvaluationReport",
     "Ffmpeg",
     "FfmpegError",
     "Forecast",
@@ -122,6 +128,7 @@ __all__ = [
     "VmafcastError",
     "encode_and_score",
     "ensemble",
+    "evaluate",
     "find_ffmpeg",
     "forecast",
     "get_encoder",

@@ -10,7 +10,18 @@ HEAVY = {"numpy", "polars", "jax", "onnx", "onnxruntime", "av", "scipy", "pydant
 REPORT = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
 RUN = "sys.argv = ['vmafcast', *{arguments!r}]; from vmafcast.cli.main import main; main()"
 
-COMMANDS = [[], ["complexity"], ["corpus"], ["demo"], ["encoders"], ["predict"], ["registry"], ["ship"], ["train"], ["tune"]]
+COMMANDS = [
+    [],
+    ["complexity"],
+    ["corpus"],
+    ["demo"],
+    ["encoders"],
+    ["predict"],
+    ["registry"],
+    ["ship"],
+    ["train"],
+    ["tune"],
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command) or "vmafcast")

@@ -9,14 +9,14 @@ import vmafcast
 
 PUBLIC = {
     "ENCODERS", "RECIPES", "Attempt", "CapabilityError", "ClipPrediction", "CorpusStore", "DataError", "EncodeFacts",
-    "EncodeSettings", "Encoder", "EnsembleRequest", "Ensembled", "Ffmpeg", "FfmpegError", "Forecast", "ForecastPoint",
-    "Forecasted", "ForeignModel", "FrameModel", "FrameScores", "GateRefused", "IntegrityError", "Interval",
-    "MeasuredEncode", "MediaError", "OutputError", "Prediction", "PredictorModel", "PredictorsRequest",
-    "PredictorsTrained", "Recipe", "Registry", "RequestError", "ScoredEncode", "Scoring", "Shipped", "Source",
-    "TablePrediction", "TargetError", "TrainRequest", "Trained", "TuneRequest", "Tuned", "VmafcastError",
-    "encode_and_score", "ensemble", "find_ffmpeg", "forecast", "get_encoder", "get_recipe", "load_champion",
-    "load_model", "load_predictor", "predict_clip", "predict_table", "probe", "score_pair", "serving_registry",
-    "ship", "train", "train_predictors", "tune",
+    "EncodeSettings", "Encoder", "EvaluateRequest", "EvaluationReport", "EnsembleRequest", "Ensembled", "Ffmpeg",
+    "FfmpegError", "Forecast", "ForecastPoint", "Forecasted", "ForeignModel", "FrameModel", "FrameScores",
+    "GateRefused", "IntegrityError", "Interval", "MeasuredEncode", "MediaError", "OutputError", "Prediction",
+    "PredictorModel", "PredictorsRequest", "PredictorsTrained", "Recipe", "Registry", "RequestError", "ScoredEncode",
+    "Scoring", "Shipped", "Source", "TablePrediction", "TargetError", "TrainRequest", "Trained", "TuneRequest", "Tuned",
+    "VmafcastError", "encode_and_score", "evaluate", "ensemble", "find_ffmpeg", "forecast", "get_encoder", "get_recipe",
+    "load_champion", "load_model", "load_predictor", "predict_clip", "predict_table", "probe", "score_pair",
+    "serving_registry", "ship", "train", "train_predictors", "tune",
 }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ _PACKAGES = (
     "jaxlib",
     "optax",
     "scipy",
+    "scikit-learn",
     "av",
     "imageio-ffmpeg",
 )

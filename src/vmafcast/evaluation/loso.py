@@ -103,8 +103,7 @@ class LosoResult:
 
     def summary(self) -> LosoSummary:
         """Return what a sidecar says of it: every fold's mean over the seeds, then over the folds."""
-        means = fold_means(self.scores).model_dump(include=set(LosoSummary.model_fields))
-        return LosoSummary(folds=len(self.folds), seeds=self.seeds, **means)
+        return LosoSummary(folds=len(self.folds), seeds=self.seeds, **fold_means(self.scores).model_dump())
 
 
 def evaluate_loso(

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from vmafcast.common.documents import Document, read_document, write_document
+from vmafcast.models.fold_means import FoldMeans
 from vmafcast.models.recipe import Recipe
 
 SCHEMA_VERSION: Final = 1
@@ -19,25 +20,14 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
 VerdictWord = Literal["pass", "fail", "not-measurable", "insufficient-sources", "missing-rows"]
 
 
-class LosoSummary(Document):
+class LosoSummary(FoldMeans):
     """What leave-one-source-out said of the recipe on the rows that this model was trained on.
 
-    Means are over folds and then over seeds; RMSE is in the teacher's units. ``mean_plcc_interval`` is the
-    bootstrap interval of the mean over source groups at ``interval_level``.
+    The means are over folds and then over seeds.
     """
 
     folds: Annotated[int, Field(ge=2)]
     seeds: tuple[int, ...]
-    mean_plcc: float | None
-    std_plcc: float | None
-    min_plcc: float | None
-    max_plcc: float | None
-    mean_srocc: float | None
-    mean_rmse: float
-    mean_plcc_interval: tuple[float, float] | None = None
-    interval_level: float | None = None
-    blind_mean_plcc: float | None = None
-    blind_mean_rmse: float | None = None
 
 
 class TrainingFacts(Document):
