@@ -24,6 +24,7 @@ from vmafcast.corpus.feature_costs import (
 from vmafcast.corpus.merge import merge_corpora
 from vmafcast.corpus.plan import cell_identity
 from vmafcast.corpus.store import CorpusStore
+from vmafcast.corpus.table import frame_table
 from vmafcast.corpus.verify import verify_corpus
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.availability import check_encoder
@@ -80,6 +81,18 @@ def test_they_are_no_features(rich):
     reader = FrameReader(rich)
     assert set(reader.features) == {*CANONICAL6.columns, *LITE.columns, *FULL.columns}
     assert not {"vmaf", *FURTHER} & set(reader.features)
+
+
+def test_any_of_them_can_be_trained_on(rich, plain):
+    features = ("adm2", "motion2")
+    own = frame_table(rich, features, "vmaf_v0.6.1")
+    for name in FURTHER:
+        table = frame_table(rich, features, name)
+        assert table["teacher"].unique().to_list() == [name]
+        assert table.drop("vmaf", "teacher").equals(own.drop("vmaf", "teacher"))
+        assert table["vmaf"].sort().equals(rich.frames()[name].sort().alias("vmaf"))
+        with pytest.raises(DataError, match="do not mix teachers"):
+            frame_table(plain, features, name)
 
 
 def test_what_else_was_measured_does_not_depend_on_them(rich, plain):

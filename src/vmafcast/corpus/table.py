@@ -8,6 +8,7 @@ import polars as pl
 
 from vmafcast.common.errors import DataError
 from vmafcast.corpus.store import CorpusStore
+from vmafcast.media.teachers import teacher_columns
 
 ENCODE_COLUMNS = ("source", "source_group", "encoder", "preset", "quality", "teacher")
 
@@ -22,7 +23,8 @@ def frame_table(store: CorpusStore, features: Sequence[str], teacher: str) -> pl
     features
         Which feature columns.
     teacher
-        Whose scores; a corpus of another teacher is refused, never mixed in.
+        Whose scores, be it the corpus's teacher or one that was measured beside it in every encode; a corpus of another
+        is refused, never mixed in.
 
     Returns
     -------
@@ -35,14 +37,19 @@ def frame_table(store: CorpusStore, features: Sequence[str], teacher: str) -> pl
     DataError
         The corpus lacks a feature, holds another teacher, or has an encode without frames.
     """
-    encodes = store.encodes().select("cell", "frames", *ENCODE_COLUMNS)
+    every = store.encodes()
+    encodes = every.select("cell", "frames", *ENCODE_COLUMNS)
     others = sorted(set(encodes["teacher"].unique()) - {teacher})
-    if others:
+    score = "vmaf"
+    if others and teacher in teacher_columns(every.columns) and every[teacher].null_count() == 0:
+        score = teacher  # measured beside another, in every encode
+        encodes = encodes.with_columns(teacher=pl.lit(teacher))
+    elif others:
         raise DataError(
             f"{store.folder} holds scores of {', '.join(others)}, and {teacher} is asked for; do not mix teachers"
         )
     try:
-        frames = store.frames([*features, "vmaf"])
+        frames = store.frames([*features, score]).rename({score: "vmaf"})
     except DataError as error:
         raise DataError(f"{store.folder} lacks a feature of {', '.join(features)}: {error}") from error
     table = encodes.join(frames, on="cell", how="inner")
