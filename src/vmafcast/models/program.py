@@ -60,7 +60,8 @@ def learning_rates(recipe: Recipe, steps: int) -> jax.Array:
         return jnp.full(steps, recipe.learning_rate)
     # optax cannot divide a cycle of one or two steps into its phases.
     cycle = optax.cosine_onecycle_schedule(max(steps, 4), recipe.learning_rate)
-    return jnp.asarray(jax.vmap(cycle)(jnp.arange(steps)))
+    # Compiled as one: operation by operation it takes as many programs, and longer than a small training.
+    return jnp.asarray(jax.jit(jax.vmap(cycle))(jnp.arange(steps)))
 
 
 @lru_cache(maxsize=8)

@@ -176,7 +176,7 @@ def _train(
     """Return the stacked parameters after all epochs, as numpy arrays."""
     width = data.inputs.shape[1]
     parameters = jax.tree.map(
-        lambda *leaves: jnp.stack(leaves),
+        lambda *leaves: jnp.asarray(np.stack(leaves)),
         *(initial_parameters((_WEIGHTS, seed), width, recipe.hidden, recipe.depth) for seed in seeds),
     )
     state = State(parameters, make_optimiser(recipe).init(parameters))
