@@ -76,9 +76,10 @@ def main() -> None:
             generate_samples(folder)
         files = find_sources([folder])
         at = np.linspace(0, len(files) - 1, min(chosen.clips, len(files))).round().astype(int)
+        presets = [each for each in PRESETS if not chosen.encoders or each[0] in chosen.encoders.split(",")]
         jobs = tuple(
             EncodeSettings(encoder, preset, quality)
-            for encoder, preset in ((get_encoder(name), preset) for name, preset in PRESETS)
+            for encoder, preset in ((get_encoder(name), preset) for name, preset in presets)
             for quality in default_qualities(encoder)
         )
         processes = chosen.processes or cores
@@ -99,7 +100,7 @@ def main() -> None:
     keys = [(source.name, job.encoder.name, job.preset, job.quality) for source in sources for job in jobs]
     same = all(sizes[key] == each.bytes for key, each in zip(keys, alone, strict=True))
     facts = {
-        "features": chosen.features, "sources": [source.name for source in sources], "presets": PRESETS,
+        "features": chosen.features, "sources": [source.name for source in sources], "presets": presets,
         "cells": table.height, "processes": processes, "cores": cores, "load_before": load, "same_encodes": same,
         **figures, "ffmpeg": ffmpeg.version, "code_version": code_version(), "host": host_facts(),
     }  # fmt: skip
@@ -112,6 +113,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", nargs="?", type=Path, default=os.environ.get("VMAFCAST_CLIPS"))
     parser.add_argument("--clips", type=int, default=5)
+    parser.add_argument("--encoders", help="only these of the presets' encoders, comma-separated")
     parser.add_argument("--features", default="canonical6")
     parser.add_argument("--processes", type=int)
     parser.add_argument("--cpu-budget", type=int)
@@ -121,7 +123,10 @@ def _arguments() -> argparse.Namespace:
 
 def _alone(ffmpeg: Ffmpeg, source: Source, job: EncodeSettings, scoring: Scoring) -> Alone:
     with private_workdir() as folder:
-        encoded = run_ffmpeg(ffmpeg, encode_only(source, job, "c0.mkv"), folder=folder, doing=job.label())
+        for _ in range(20):  # libvvenc may give out nothing of a short clip, by luck; see corpus.build
+            encoded = run_ffmpeg(ffmpeg, encode_only(source, job, "c0.mkv"), folder=folder, doing=job.label())
+            if (folder / "c0.packets").stat().st_size:
+                break
         distorted = probe(folder / "c0.mkv")
         scored = run_ffmpeg(ffmpeg, score_only(source, distorted, scoring), folder=folder, doing=job.label())
         bare = scored
