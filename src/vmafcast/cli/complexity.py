@@ -55,7 +55,14 @@ def complexity(
         console.table(title, ["feature", "value", "unit", "meaning"], rows, decimals={"value": 4})
         if probed:
             points = [
-                [f"{point.encoder} {point.preset} {point.quality}", point.vmaf, point.psnr_y, point.bpp_i, point.bpp_inter] for point in probed.points
+                [
+                    f"{point.encoder} {point.preset} {point.quality}",
+                    point.vmaf,
+                    point.psnr_y,
+                    point.bpp_i,
+                    point.bpp_inter,
+                ]
+                for point in probed.points
             ]
             console.table(
                 f"probe: {probed.cpu_seconds:.2f} CPU s",

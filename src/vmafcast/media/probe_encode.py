@@ -164,7 +164,7 @@ class Probe(Document):
     sampling_cpu_seconds
         What finding and decoding the sample cost when it was done.
     cpu_seconds, wall_seconds
-        What encoding and scoring it cost, of this process and of ffmpeg, when it was done.
+        What encoding and scoring it cost, of this thread and of ffmpeg, when it was done.
     """
 
     schema_version: Literal[1] = 1
@@ -264,6 +264,6 @@ def _mean(values: NDArray[np.float64]) -> float | None:
 
 
 def _cpu_seconds() -> float:
-    """CPU seconds of this process and of those that it has waited for."""
+    """CPU seconds of this thread, and of the processes that this one has waited for."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
+    return time.thread_time() + children.ru_utime + children.ru_stime

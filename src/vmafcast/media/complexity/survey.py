@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +68,7 @@ def survey(
     workdir
         The folder to make a private working folder in; the system's temporary folder when None.
     on_step
-        Called with words for what begins now; not called where all is in the cache.
+        Called with words for what begins now, from whichever thread it begins in; not called where all is in the cache.
 
     Raises
     ------
@@ -82,20 +84,21 @@ def survey(
         "source": source.sha256, "rate": source.fps, "deinterlace": source.deinterlace,
         "runs": plan.runs, "length": plan.length,
     }  # fmt: skip
-    steps = 0
+    steps: list[str] = []
 
     with ExitStack() as stack:
         had: Sample | None = None
+        decoding = threading.Lock()
 
         def sample() -> Sample:
             nonlocal had
-            if had is None:
-                had = stack.enter_context(sampled(source, plan, workdir=workdir))
-            return had
+            with decoding:
+                if had is None:
+                    had = stack.enter_context(sampled(source, plan, workdir=workdir))
+                return had
 
         def begin(words: str) -> None:
-            nonlocal steps
-            steps += 1
+            steps.append(words)
             if on_step is not None:
                 on_step(words)
 
@@ -107,10 +110,21 @@ def survey(
             begin("encoding the probe")
             return run_probe(ffmpeg, source, settings=chosen, sample=sample(), workdir=workdir)
 
-        found = remembered(cache, "complexity", {**key, "revision": REVISION}, Complexity, complexity)
+        def find_complexity() -> Complexity:
+            return remembered(cache, "complexity", {**key, "revision": REVISION}, Complexity, complexity)
+
+        def find_probe(ffmpeg: Ffmpeg) -> Probe:
+            decided = {"revision": PROBE_REVISION, "settings": chosen, "ffmpeg": ffmpeg.build}
+            return remembered(cache, "probe", {**key, **decided}, Probe, lambda: probe(ffmpeg))
+
         probed = None
-        if probe_with is not None:
-            key |= {"revision": PROBE_REVISION, "settings": chosen, "ffmpeg": probe_with.build}
-            probed = remembered(cache, "probe", key, Probe, lambda: probe(probe_with))
+        if probe_with is None:
+            found = find_complexity()
+        else:
+            # The probe is another process: this one measures meanwhile, and an interrupt ends the probe at once.
+            with ThreadPoolExecutor(1) as pool:
+                measuring = pool.submit(find_complexity)
+                probed = find_probe(probe_with)
+                found = measuring.result()
     cost = found.sampling_cpu_seconds + found.cpu_seconds + (probed.cpu_seconds if probed else 0.0)
-    return Survey(complexity=found, probe=probed, cpu_seconds=cost, was_cached=steps == 0)
+    return Survey(complexity=found, probe=probed, cpu_seconds=cost, was_cached=not steps)
