@@ -6,6 +6,7 @@ import pytest
 
 from vmafcast.common.errors import MediaError
 from vmafcast.media.features import (
+    ACTIVITY,
     CANONICAL6,
     CIEDE_CEILING,
     FEATURE_SETS,
@@ -33,7 +34,7 @@ def test_the_order_of_the_canonical_six_is_frozen():
         "psnr_y", "psnr_cb", "psnr_cr", "float_ssim", "float_ms_ssim", "ciede2000", "cambi",
         "speed_chroma_u", "speed_chroma_v", "speed_chroma_uv", "speed_temporal",
     )  # fmt: skip
-    assert dict(FEATURE_SETS) == {"canonical6": CANONICAL6, "lite": LITE, "full": FULL}
+    assert dict(FEATURE_SETS) == {"canonical6": CANONICAL6, "lite": LITE, "activity": ACTIVITY, "full": FULL}
 
 
 def test_full_has_thirty_columns_with_the_keys_of_a_frame_and_its_score():
