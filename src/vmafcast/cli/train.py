@@ -122,6 +122,8 @@ def _show_comparison(console: Console, comparison: Comparison) -> None:
         ],
         decimals={"mean PLCC": 5, "std": 5, "mean SROCC": 5, "mean RMSE": 3, "in-sample PLCC": 5},
     )
+    if not comparison.low_ranks:
+        console.show("no group has a low rank correlation")
     for low in comparison.low_ranks:
         found = "none" if low.srocc is None else f"{low.srocc:.4f}"
         console.show(f"{low.held_out}: low rank correlation ({found}): {low.reason}")
