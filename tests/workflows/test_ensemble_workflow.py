@@ -134,6 +134,17 @@ def test_members_and_ensemble_are_registered_and_the_ensemble_is_served(ensemble
     assert verify(registry.folder).ok
 
 
+def test_the_card_speaks_of_the_ensemble(ensembled, store):
+    card = (ensembled.folder / "README.md").read_text()
+    assert "# fr_regressor_v3_ensemble" in card
+    assert "The mean of 3 networks that differ by their seed alone" in card
+    assert "seeds: 0, 3, 1" in card
+    assert "There are too few source groups for an interval at 90%" in card
+    assert f"vmafcast ensemble fr_regressor_v3 --corpus {store.folder} --seeds=3" in card
+    assert "the recipe differs from the one of that name" in card
+    assert "Status: Production (gate cleared)" in card.replace("`", "").replace("*", "")
+
+
 def test_seeds_leave_smoke_by_a_passing_verdict_alone(ensembled, run_ensemble, tmp_path):
     assert not ensembled.manifest.smoke
     held = run_ensemble(tmp_path / "held", thresholds={}, registry=Registry(tmp_path / "registry"))

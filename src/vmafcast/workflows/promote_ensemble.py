@@ -13,10 +13,12 @@ from vmafcast.evaluation.verdict import Verdict, VerdictCorpus, verdict_of, writ
 from vmafcast.models.manifest import EnsembleManifest
 from vmafcast.models.manifest_check import check_ensemble, parse_manifest
 from vmafcast.registry.candidate import Candidate, SidecarFacts, read_candidate
+from vmafcast.registry.card import model_card
+from vmafcast.registry.ensemble_card import ensemble_card_facts
 from vmafcast.registry.entry import Entry
 from vmafcast.registry.journal import EVENTS_NAME
 from vmafcast.registry.store import Registry
-from vmafcast.workflows.cards import add_card, frame_card
+from vmafcast.workflows.cards import add_card, candidate_data_card
 from vmafcast.workflows.own_scores import own_report, read_reports
 
 
@@ -89,7 +91,9 @@ def promote_ensemble(folder: Path, verdict: Verdict, registry: Registry, *, desc
     if not verdict.promotes:
         raise GateRefused(f"{folder} was not promoted: {verdict.recommendation}")
     candidate, manifest, reports = check_candidate(folder)
-    candidate = add_card(candidate, frame_card(candidate, manifest, verdict, reports[0]))
+    own = next(report for report in reports if report.seed == manifest.training.seed)
+    data_card = candidate_data_card(candidate, Path(own.corpus.path))
+    candidate = add_card(candidate, model_card(ensemble_card_facts(manifest, own), verdict, data_card=data_card))
     if not (registry.folder / EVENTS_NAME).exists():
         Registry.open(registry.folder, create=True)
     for member in manifest.members:
