@@ -21,4 +21,4 @@ FULL: tuple[str, ...] = (
 and the teacher's score these are 30 columns."""
 
 ACTIVITY: tuple[str, ...] = ("activity_scale0", "activity_scale1", "activity_scale2", "activity_scale3")
-"""The mean gradient of the source at four scales: what there is to be seen in a frame, and so to be lost."""
+"""The gradient of the source at four scales: what there is to be seen in a frame, and so to be lost."""

@@ -34,12 +34,18 @@ def test_fine_stripes_are_seen_at_the_finest_scale_alone():
     assert found[1:] == pytest.approx([np.log2(FLOOR)] * 3)
 
 
+def test_detail_in_few_places_counts_more_than_the_same_mean_everywhere():
+    even = np.tile(np.array([0, 8], dtype=np.uint8), (32, 16))
+    uneven = np.zeros((32, 32), np.uint8)
+    uneven[:, :8] = np.tile(np.array([0, 32], dtype=np.uint8), (32, 4))
+    assert frame_activity(uneven, 8)[0] > frame_activity(even, 8)[0] + 0.8
+
+
 @given(PICTURES)
 @settings(max_examples=60, deadline=None)
-def test_turning_a_picture_over_changes_nothing_but_rounding_where_its_sides_are_whole(picture):
+def test_a_transposed_picture_has_the_same_activity(picture):
     whole = picture[: len(picture) // 8 * 8, : picture.shape[1] // 8 * 8]
     if whole.size:
-        assert frame_activity(whole[::-1], 8) == pytest.approx(frame_activity(whole, 8), abs=1e-4)
         assert frame_activity(whole.T, 8) == pytest.approx(frame_activity(whole, 8), abs=1e-4)
 
 

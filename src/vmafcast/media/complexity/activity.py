@@ -1,8 +1,8 @@
 """Activity: how much there is to see in each frame of a source, at four scales.
 
 VMAF asks how much of the source's detail survives, scale by scale; a PSNR says how much was lost, whatever there was.
-The mean gradient of the source at each scale tells one from the other, costs one pass over the source's luma, and is
-the same for every encode of it.
+The gradient of the source at each scale tells one from the other, costs one pass over its luma, and is the same for
+every encode of it. Its root mean square does better than its mean: edges hide less than texture of the same mean.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ FLOOR = 0.1
 def frame_activity(luma: NDArray[np.unsignedinteger[Any]], depth: int) -> NDArray[np.float64]:
     """Return the activity of one picture at every scale, from fine to coarse: float64 [4].
 
-    The activity at a scale is ``log2(0.1 + mean |dx| + mean |dy|)``, where dx and dy are differences between neighbours
-    in 8-bit code values: -3.3 for a flat picture, about 1 to 5 for footage. Each scale is the former, averaged over
-    blocks of 2x2; where a side has become too short for a difference, that direction counts as flat.
+    It is ``log2(0.1 + sqrt(mean g^2))`` of the gradient g = |dx| + |dy|, dx and dy being the differences of a pixel to
+    its neighbours on the right and below in 8-bit code values: -3.3 for a flat picture, about 1 to 6 for footage. Each
+    scale is the former, averaged over blocks of 2x2; a side of one pixel has no gradient.
 
     Parameters
     ----------
@@ -38,13 +38,12 @@ def frame_activity(luma: NDArray[np.unsignedinteger[Any]], depth: int) -> NDArra
         Bits per sample.
     """
     picture = luma.astype(np.float32) * np.float32(2.0 ** (8 - depth))
-    found = np.empty(len(ACTIVITY))
+    squares = []
     for scale in range(len(ACTIVITY)):
         if scale:
             picture = _halved(picture)
-        gradient = sum(float(np.abs(np.diff(picture, axis=axis)).mean(dtype=np.float64))
-                       for axis in (0, 1) if picture.shape[axis] > 1)  # fmt: skip
-        found[scale] = np.log2(FLOOR + gradient)
+        squares.append(np.square(_gradient(picture)).mean(dtype=np.float64))
+    found: NDArray[np.float64] = np.log2(FLOOR + np.sqrt(squares))
     return found
 
 
@@ -64,6 +63,17 @@ def source_activity(source: Source) -> dict[str, NDArray[np.float64]]:
     if len(table) != source.frames:
         raise MediaError(f"{source.path}: {len(table)} of {source.frames} frames can be decoded; the file is damaged")
     return {name: table[:, column] for column, name in enumerate(ACTIVITY)}
+
+
+def _gradient(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    rows, columns = (max(side - 1, 1) for side in picture.shape)
+    here = picture[:rows, :columns]
+    gradient = np.zeros_like(here)
+    if picture.shape[1] > 1:
+        gradient += np.abs(picture[:rows, 1:] - here)
+    if picture.shape[0] > 1:
+        gradient += np.abs(picture[1:, :columns] - here)
+    return gradient
 
 
 def _halved(picture: NDArray[np.float32]) -> NDArray[np.float32]:
