@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _NANOSECONDS = 1e-9
+_NAMED_SECONDS = 0.05  # what a thread has run by when it surely has its own name
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ class ThreadClock:
         """Read the clocks of all threads that live now.
 
         A process of several cells has a hundred threads, and this runs beside it all the time: system calls without
-        what ``pathlib`` puts around them, and a name is read twice, not for ever (a thread names itself just after
-        it starts).
+        what ``pathlib`` puts around them, and a name is not read for ever. A thread names itself at the beginning of its
+        work, which on a busy machine may be long after it was made: it is the time it has run that tells.
         """
         try:
             threads = os.listdir(self._tasks)  # noqa: PTH208  # see above
@@ -63,7 +64,7 @@ class ThreadClock:
                 seconds = int(_read(f"{self._tasks}/{each}/schedstat").split()[0]) * _NANOSECONDS
                 if thread not in self._settled:
                     name = _read(f"{self._tasks}/{each}/comm").decode(errors="replace").strip()
-                    if self._names.get(thread) == name:
+                    if seconds > _NAMED_SECONDS:
                         self._settled.add(thread)
                     self._names[thread] = name
             except (OSError, ValueError, IndexError):
