@@ -134,3 +134,14 @@ def test_an_interval_that_cannot_be_had_is_refused(ensembled, run_in, arguments,
     found = run_in(ensembled[0], "predict", *pair, *arguments)
     assert found.code == code
     assert word in found.err
+
+
+def test_a_smoke_run_ends_in_a_hold_and_registers_nothing(built, call, tmp_path):
+    said = call("ensemble", RECIPE, "--corpus", built.corpus, "--out", "tried", "--seeds", 2, "--frame-stride", 8,
+                "--registry", "registry", "--smoke", "--json")  # fmt: skip
+    assert said.code == 3
+    assert [line["type"] for line in said.lines] == ["loso", "loso", "verdict", "done", "error"]
+    assert (said.done["smoke"], said.done["champion"]) == (True, None)
+    assert "a smoke run only tries the machinery" in said.lines[-1]["message"]
+    assert json.loads((tmp_path / "tried" / "HOLD.json").read_text())["verdict"] == "HOLD"
+    assert [path.name for path in tmp_path.iterdir()] == ["tried"]
