@@ -50,6 +50,9 @@ bench: $(READY)  ## ratios against named baselines, measured in one run
 	$(BIN)/python -m benchmarks.one_process
 	$(BIN)/python -m benchmarks.prediction
 	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.training --corpus data/corpus --out bench/training_corpus.json
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) build dist demo bench
