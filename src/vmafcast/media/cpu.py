@@ -51,7 +51,7 @@ class ThreadClock:
         """Read the clocks of all threads that live now.
 
         A process of several cells has a hundred threads, and this runs beside it all the time: system calls without
-        what ``pathlib`` puts around them, and a name is not read for ever. A thread names itself at the beginning of its
+        what ``pathlib`` puts around them, and a name is not read for ever. A thread names itself when it begins its
         work, which on a busy machine may be long after it was made: it is the time it has run that tells.
         """
         try:
