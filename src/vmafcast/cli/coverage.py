@@ -23,9 +23,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--served",
     type=click.Choice(["conformal", "normalised", "conformal-pooled", "gaussian"]),
-    default="conformal",
-    show_default=True,
-    help="The intervals that are judged; an ensemble's manifest carries those of `conformal`.",
+    help="The intervals that are judged [default: those of the candidate's manifest, else conformal].",
 )
 @click.option("--share", default="0.9", show_default=True, help="What share of a clip's frames `most-frames` is about.")
 @click.option("--untold", is_flag=True, help="Take predictions that were told nothing of the encode.")
@@ -42,7 +40,7 @@ _PATH = click.Path(path_type=Path)
 def coverage(
     predictions: Path,
     levels: tuple[str, ...],
-    served: str,
+    served: str | None,
     share: str,
     calibration: Path | None,
     output: Path,
@@ -67,7 +65,7 @@ def coverage(
         predictions,
         output,
         levels=wanted,
-        served=cast("Method", served),
+        served=cast("Method | None", served),
         share=exact_level(share),
         told=not untold,
         calibration=calibration,

@@ -51,7 +51,7 @@ class CoverageRequest:
     levels
         In (0, 1).
     served
-        The method to judge.
+        The method to judge; None for that of the candidate's manifest, and ``conformal`` where there is none.
     share
         Of the rule ``most-frames``.
     told
@@ -64,7 +64,7 @@ class CoverageRequest:
     predictions: Path
     output: Path
     levels: tuple[Fraction, ...] = LEVELS
-    served: Method = "conformal"
+    served: Method | None = None
     share: Fraction = DEFAULT_SHARE
     told: bool = True
     calibration: Path | None = None
@@ -94,7 +94,7 @@ def evaluate_coverage(request: CoverageRequest, progress: Progress | None = None
     report = report_coverage(
         held_out_of(table, told=request.told),
         levels=request.levels,
-        served=request.served,
+        served=request.served or _served(request.predictions),
         share=request.share,
         stored=stored,
         progress=progress,
@@ -159,6 +159,15 @@ def draw_coverage(report: CoverageReport) -> str:
     how = "each tested on a source group that it was not calibrated on" if report.nested else "of a stored calibration"
     subtitle = f"{report.source_groups} source groups, {report.members} members; intervals {how}; bars: 95 % bootstrap"
     return calibration_svg(panels, title=_TITLE, subtitle=subtitle)
+
+
+def _served(predictions: Path) -> Method:
+    """Return the method of the intervals that a candidate's manifest carries."""
+    manifest = predictions / SIDECAR_NAME
+    if not manifest.is_file() or b'"fr_ensemble"' not in manifest.read_bytes():
+        return "conformal"  # a single network carries no intervals
+    calibration = read_document(manifest, EnsembleManifest).confidence.calibration
+    return "normalised" if calibration is not None and calibration.get("score") == "normalised" else "conformal"
 
 
 def _stored(path: Path, *, told: bool) -> dict[Rule, Calibration]:
