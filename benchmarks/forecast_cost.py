@@ -1,12 +1,12 @@
 """What is known before encoding, against one encode: complexity and probe of a 10 s clip beside one x265 medium of it.
 
-The clip is 240 frames of 640x360 at 24 frames a second. With a FOLDER of clips, real footage: frames of as many as
-it takes, those at 640x360 first, scaled where they have another size; without one, the generated samples. It is kept as
+The clip is 240 frames of 640x360 at 24 frames a second. With a FOLDER of clips, real footage: frames of as many as it
+takes, those at 640x360 first, scaled where they have another size; without one, the generated samples. It is kept as
 x264 CRF 12 with a key frame every two seconds, as footage is that was delivered to be encoded.
 
 The baseline is one encode by libx265 at preset medium and its default CRF, nothing scored: with one thread, as every
-encode of a corpus and of a tuning is made unless asked otherwise, and with as many as it chooses itself. CPU seconds are
-compared with the cheaper of the two; wall time with both. Everything is measured in one run, alternating, and the
+encode of a corpus and of a tuning is made unless asked otherwise, and with as many as it chooses itself. CPU seconds
+are compared with the cheaper of the two; wall time with both. Everything is measured in one run, alternating, and the
 figures are medians.
 
     python -m benchmarks.forecast_cost [FOLDER] [--repeats N] [--out bench/forecast_cost.json]

@@ -1,9 +1,9 @@
 """What complexity and probe are worth: how well a plain ridge tells encodes that it has not seen from them.
 
 Every source of a corpus is surveyed, with the default probe. For each encoder, preset and quality of the corpus, a
-ridge is fitted to the logit of VMAF and to the logarithm of bits per pixel, on all source groups but one, which it predicts;
-the strength of the ridge is chosen on all targets together. Errors of VMAF count where it lies in 60 to 98. This ranks
-what a predictor can be given; the predictors themselves do better.
+ridge is fitted to the logit of VMAF and to the logarithm of bits per pixel, on all source groups but one, which it
+predicts; the strength of the ridge is chosen on all targets together. Errors of VMAF count where it lies in 60 to 98.
+This ranks what a predictor can be given; the predictors themselves do better.
 
     python -m benchmarks.survey_worth CORPUS FOLDER [FOLDER...] [--length 8] [--out bench/survey_worth.json]
 

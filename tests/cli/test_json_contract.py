@@ -68,6 +68,7 @@ def said(served, clip, run_in, tmp_path_factory):
             *run_in(served.folder, *served.build_arguments(), "--dry-run").lines,
         ],
         "vmafcast corpus describe": run_in(folder, "corpus", "describe", served.corpus, "--json").lines,
+        "vmafcast complexity": run_in(folder, "complexity", clip, "--no-cache", "--probe", "--json").lines,
         "vmafcast train": served.said["train"].lines,
         "vmafcast evaluate": run_in(
             served.folder, "evaluate", "fr_regressor_v1", "--corpus", served.corpus, "--frame-stride", "8", "--json"
