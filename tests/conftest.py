@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -117,3 +118,14 @@ def unprivileged() -> Iterator[Path]:
                 path.chmod(0o700)
         folder.chmod(0o700)
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def write_predictor_corpus() -> Callable[..., Path]:
+    """The function of ``predictor_corpus.py`` beside this file, which several rooms' tests need."""
+    spec = importlib.util.spec_from_file_location("predictor_corpus", Path(__file__).with_name("predictor_corpus.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.write_corpus

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vmafcast.models.predictor.basis import QualityBasis
 
 POINT_NOISE = 0.02
-"""Standard deviation of a measured point about its curve, on the scale of the logit: 0.3 VMAF in the middle."""
+"""Standard deviation of a measured point about its curve, on the scales of the curves: 0.75 VMAF in the middle, and 2 % of the bits."""
 
 BEND = 0.3
 """Standard deviation of a second difference of a deviation's coefficients."""

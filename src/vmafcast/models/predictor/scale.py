@@ -9,10 +9,12 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-MARGIN = 1.0
-"""How far beyond the teacher's range the logit goes to infinity, in the teacher's units. With none, the clipped 100
-of a clean encode would be infinitely far from 99.9; one unit is about what two measurements of such an encode differ
-by."""
+MARGIN = 25.0
+"""How far beyond the teacher's range the logit goes to infinity, in the teacher's units.
+
+With a small margin the difference between 99.8 and 99.9 weighs as much as that between 60 and 70, and the learner
+spends itself on it: on 52 source groups, over all encoders and with the probe, a margin of 1 has a mean absolute error
+of 1.40 VMAF, 8 of 1.34, 15 of 1.33 and 40 of 1.33. """
 
 
 def to_logit(score: ArrayLike, low: float = 0.0, high: float = 100.0) -> NDArray[np.float64]:
@@ -23,7 +25,7 @@ def to_logit(score: ArrayLike, low: float = 0.0, high: float = 100.0) -> NDArray
 
 def from_logit(logit: ArrayLike, low: float = 0.0, high: float = 100.0) -> NDArray[np.float64]:
     """Return the scores whose logits are ``logit``, within [``low``, ``high``]."""
-    share = 1.0 / (1.0 + np.exp(-np.asarray(logit, dtype=np.float64)))
+    share = 0.5 + 0.5 * np.tanh(0.5 * np.asarray(logit, dtype=np.float64))  # never overflows
     return np.asarray(np.clip((high - low + 2 * MARGIN) * share + low - MARGIN, low, high))
 
 

@@ -1,0 +1,82 @@
+"""Gaussian processes against the textbook's formula, and what their blocks are for."""
+
+import numpy as np
+import pytest
+
+from vmafcast.common.errors import DataError
+from vmafcast.models.predictor.process import Shape, fit
+
+
+@pytest.fixture
+def draw():
+    return np.random.default_rng(3)
+
+
+def test_the_mean_is_that_of_equation_2_25(draw):
+    rows, targets = draw.normal(size=(30, 4)), draw.normal(size=(30, 1))
+    shape = Shape((2.0,), (0.5,))
+    fitted = fit(rows, targets, (4,), shape, margin=100.0)
+    asked = draw.normal(size=(7, 4))
+    scaled, new = (rows - rows.mean(0)) / rows.std(0), (asked - rows.mean(0)) / rows.std(0)
+
+    def kernel(left, right):
+        squared = ((left[:, None] - right[None]) ** 2).sum(-1) / 4
+        return np.exp(-0.5 * squared / 2.0**2) + 0.5 * left @ right.T / 4
+
+    own = kernel(scaled, scaled)
+    # The noise was chosen from a grid: find it by what it must have given.
+    noise = np.linalg.lstsq(fitted.weights.T, targets - own @ fitted.weights.T, rcond=None)[0].item()
+    wanted = kernel(new, scaled) @ np.linalg.solve(own + noise * np.eye(30), targets)
+    np.testing.assert_allclose(fitted.predict(asked), wanted, atol=1e-8)
+
+
+def test_a_straight_line_is_learnt_from_few_rows(draw):
+    rows = draw.normal(size=(25, 3))
+    slope = np.array([[1.0], [-2.0], [0.5]])
+    fitted = fit(rows, rows @ slope - (rows @ slope).mean(), (3,))
+    asked = draw.normal(size=(50, 3)) * 0.5
+    off = fitted.predict(asked) - (asked @ slope - (rows @ slope).mean())
+    assert np.abs(off).mean() < 0.05
+
+
+def test_a_block_of_noise_is_left_out_rather_than_drowning_the_one_that_tells(draw):
+    telling, noise = draw.normal(size=(40, 2)), draw.normal(size=(40, 30))
+    target = np.sin(telling[:, :1]) + telling[:, 1:]
+    target -= target.mean()
+    asked, more = draw.normal(size=(60, 2)), draw.normal(size=(60, 30))
+    wanted = np.sin(asked[:, :1]) + asked[:, 1:] - (np.sin(telling[:, :1]) + telling[:, 1:]).mean()
+    both, other = np.c_[telling, noise], np.c_[asked, more]
+    apart = np.abs(fit(both, target, (2, 30)).predict(other) - wanted).mean()
+    together = np.abs(fit(both, target, (32,)).predict(other) - wanted).mean()
+    assert apart < 0.5 * together
+
+
+def test_a_column_that_never_moved_changes_nothing(draw):
+    rows, targets = draw.normal(size=(20, 2)), draw.normal(size=(20, 1))
+    stuck = np.c_[rows, np.full(20, 7.0)]
+    shape = Shape((2.0,), (0.3,))
+    asked = draw.normal(size=(5, 2))
+    here = fit(stuck, targets, (3,), shape).predict(np.c_[asked, np.full(5, 7.0)])
+    elsewhere = fit(stuck, targets, (3,), shape).predict(np.c_[asked, np.full(5, -900.0)])
+    np.testing.assert_allclose(here, elsewhere)
+    assert np.isfinite(here).all()
+
+
+def test_features_are_held_near_the_range_that_was_seen(draw):
+    rows, targets = draw.normal(size=(20, 2)), draw.normal(size=(20, 1))
+    fitted = fit(rows, targets, (2,))
+    far = fitted.predict(np.array([[1e6, 0.0]]))
+    edge = fitted.predict(np.array([[rows[:, 0].max() + 0.1 * np.ptp(rows[:, 0]), 0.0]]))
+    np.testing.assert_allclose(far, edge)
+
+
+def test_the_same_rows_give_the_same_process(draw):
+    rows, targets = draw.normal(size=(20, 5)), draw.normal(size=(20, 2))
+    one, other = fit(rows, targets, (2, 3)), fit(rows, targets, (2, 3))
+    assert one.shape == other.shape
+    np.testing.assert_array_equal(one.weights, other.weights)
+
+
+def test_two_rows_are_too_few():
+    with pytest.raises(DataError, match="too few"):
+        fit(np.zeros((2, 1)), np.zeros((2, 1)), (1,))
