@@ -77,6 +77,12 @@ def test_the_blind_twin_differs_by_the_codec_block_alone():
     assert changed == {"vocabulary", "unknown_share", "unset_share"}
 
 
+def test_the_lite_recipe_that_is_told_nothing_is_the_blind_twin_of_the_other():
+    assert get_recipe("fr_regressor_lite_blind") == get_recipe("fr_regressor_lite").blind().model_copy(
+        update={"name": "fr_regressor_lite_blind"}
+    )
+
+
 def test_an_unknown_recipe_lists_those_there_are():
     with pytest.raises(RequestError, match=r"fr_regressor_v5.*fr_regressor_v1"):
         get_recipe("fr_regressor_v5")
