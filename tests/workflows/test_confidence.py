@@ -70,6 +70,21 @@ def test_the_intervals_are_those_of_the_held_out_predictions(model, prediction, 
     assert sure.notes == ()
 
 
+def test_intervals_may_follow_the_spread_of_the_members(run_ensemble, store, tiny, tmp_path):
+    made = run_ensemble(tmp_path / "candidate", score="normalised")
+    found = stored_calibration(made.manifest.confidence, "hcp-clip")
+    assert (found.score, found.floor > 0) == ("normalised", True)
+    rows = corpus_rows(store, tiny)
+    one = rows.take((rows.sources == rows.sources[0]) & (rows.encoders == "libx264") & (rows.crf_norm < 0.3))
+    model = load_model(tmp_path / "candidate" / "model.onnx")
+    prediction = model.predict(one.features, one.encoders, one.preset_norm, one.crf_norm)
+    sure = clip_confidence(model, prediction, "0.5", "libx264")
+    spread = prediction.members.astype(float).mean(axis=0).std(ddof=1)
+    half = found.cell("libx264").threshold(Fraction(1, 2)) * max(spread, found.floor)
+    assert sure.clip.lower == pytest.approx(max(sure.clip.mean - half, 0), abs=1e-3)
+    assert {frame.score for frame in sure.frames} == {"normalised"}
+
+
 def test_too_few_groups_give_no_interval_and_say_how_many_it_takes(model, prediction):
     sure = clip_confidence(model, prediction, "0.9", "libx264")
     assert (sure.clip.lower, sure.clip.upper, sure.clip.bounded) == (None, None, False)

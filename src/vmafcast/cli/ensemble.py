@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -32,6 +32,10 @@ _THRESHOLD = click.option(
 )  # fmt: skip
 @click.option("--frame-stride", type=click.IntRange(min=1), help="Learn from every k-th frame [default: the recipe's].")
 @_THRESHOLD
+@click.option(
+    "--intervals", type=click.Choice(["absolute", "normalised"]), default="absolute", show_default=True,
+    help="Of one width for all clips, or as wide as the members lie apart.",
+)  # fmt: skip
 @click.option("--licence", default="", help="The licence of the data, for the sidecars.")
 @click.option("--description", default="", help="A line about the ensemble, for people.")
 @click.option("--smoke", is_flag=True, help="Only try the machinery: the verdict is HOLD, whatever the scores.")
@@ -44,6 +48,7 @@ def ensemble(
     registry_folder: Path | None,
     frame_stride: int | None,
     thresholds: tuple[str, ...],
+    intervals: Literal["absolute", "normalised"],
     licence: str,
     description: str,
     *,
@@ -70,7 +75,7 @@ def ensemble(
 
     request = EnsembleRequest(
         recipe=wanted, corpus=corpus_folder, output=output or Path("candidates") / f"{recipe}_ensemble",
-        seeds=tuple(range(seeds)), licence=licence, smoke=smoke, thresholds=bounds,
+        seeds=tuple(range(seeds)), licence=licence, smoke=smoke, thresholds=bounds, score=intervals,
     )  # fmt: skip
     registry = None if registry_folder is None else Registry(registry_folder)
     made = run(request, TerminalProgress(), registry=registry, description=description)
@@ -129,7 +134,7 @@ def _show_verdict(console: Console, verdict: Verdict) -> None:
     console.emit("verdict", **verdict.model_dump(mode="json", exclude={"run_provenance"}))
     rows = [[c.name, c.status, c.value, f"{c.comparison} {c.threshold:g}", c.detail] for c in verdict.criteria]
     columns = ["criterion", "status", "value", "bound", "in words"]
-    console.table(f"gate {verdict.gate_name}: {verdict.verdict}", columns, rows, decimals={"value": 5})
+    console.table(f"gate {verdict.gate_name}: {verdict.verdict}", columns, rows, decimals={"value": 7})
 
 
 def _bounds(values: Sequence[str]) -> dict[str, float]:

@@ -71,8 +71,8 @@ class Confidence(Document):
         The two-sided standard normal quantile at that level. Times the members' spread it is the interval of others;
         it says nothing of new material, and nothing here uses it.
     conformal_q_residual
-        Half the width, in VMAF, of the interval of ``calibration`` over all encoders at that level. Null where the
-        source groups are too few for it; 0.0 is a value.
+        Half the width, in VMAF, of the interval of a clip's mean over all encoders at that level, by plain residuals.
+        Null where the source groups are too few for it; 0.0 is a value.
     calibration
         The rule for the mean of a clip, of networks that were told the encoder.
     further

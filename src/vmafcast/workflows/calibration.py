@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 CLIP_RULE: Final[Rule] = "hcp-clip"
 FRAME_RULE: Final[Rule] = "hcp-frame"
 
-_SCORE: Final[Score] = "absolute"
+DEFAULT_SCORE: Final[Score] = "absolute"
+"""Intervals of one width for all clips: what a spread says of new material has to be shown first."""
 
 
 def held_out_of(table: pl.DataFrame, *, told: bool = True) -> HeldOut:
@@ -46,11 +47,18 @@ def held_out_of(table: pl.DataFrame, *, told: bool = True) -> HeldOut:
     )
 
 
-def confidence_of(table: pl.DataFrame) -> Confidence:
+def confidence_of(table: pl.DataFrame, score: Score = DEFAULT_SCORE) -> Confidence:
     """Return the intervals that held-out predictions allow, for a clip, a frame and most frames of a clip.
 
     Of a codec-aware recipe there are those of networks that were told nothing of the encode besides; then there is one
     cell for all encoders, because nobody knows which it is.
+
+    Parameters
+    ----------
+    table
+        As :mod:`vmafcast.workflows.held_out` writes it.
+    score
+        Whether intervals have one width for all (``absolute``), or follow the members' spread (``normalised``).
 
     Raises
     ------
@@ -58,20 +66,21 @@ def confidence_of(table: pl.DataFrame) -> Confidence:
         The table lacks predictions.
     """
     held_out = held_out_of(table)
-    main = calibrate(held_out, CLIP_RULE, _SCORE)
-    further = [_stored(calibrate(held_out, rule, _SCORE), told=True) for rule in RULES if rule != CLIP_RULE]
+    main = calibrate(held_out, CLIP_RULE, score)
+    further = [_stored(calibrate(held_out, rule, score), told=True) for rule in RULES if rule != CLIP_RULE]
     if any(name.startswith("untold_seed") for name in table.columns):
         untold = held_out_of(table, told=False)
         for rule in RULES:
-            found = calibrate(untold, rule, _SCORE)
+            found = calibrate(untold, rule, score)
             further.append(_stored(found.model_copy(update={"scores": found.scores[:1]}), told=False))
+    plain = main if score == "absolute" else calibrate(held_out, CLIP_RULE, "absolute")
     document = main.model_dump(mode="json")
     level = 1 - DEFAULT_ALPHA
     return Confidence(
         method=main.rule,
         nominal_coverage=float(level),
         gaussian_z=NormalDist().inv_cdf(float(1 + level) / 2),
-        conformal_q_residual=main.cell(None).threshold(level),
+        conformal_q_residual=plain.cell(None).threshold(level),
         calibration=document,
         further=tuple(further),
         calibration_sha256=calibration_sha256(document, further),

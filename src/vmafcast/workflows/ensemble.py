@@ -13,6 +13,7 @@ from vmafcast.common.progress import Progress
 from vmafcast.common.provenance import FileFact, RunProvenance, RunRecord
 from vmafcast.corpus.store import CorpusStore
 from vmafcast.corpus.verify import verify_corpus
+from vmafcast.evaluation.conformal import Score
 from vmafcast.evaluation.criteria import GateOutcome, compare, conclude
 from vmafcast.evaluation.gates import judge_ensemble
 from vmafcast.evaluation.loso import evaluate_loso
@@ -24,7 +25,7 @@ from vmafcast.models.manifest_check import read_ensemble
 from vmafcast.models.recipe import Recipe
 from vmafcast.registry.entry import Entry
 from vmafcast.registry.store import Registry
-from vmafcast.workflows.calibration import confidence_of
+from vmafcast.workflows.calibration import DEFAULT_SCORE, confidence_of
 from vmafcast.workflows.ensemble_files import EnsembleParts, member_files, write_ensemble
 from vmafcast.workflows.held_out import HELD_OUT, held_out_table, write_held_out
 from vmafcast.workflows.pictures import draw_predictions
@@ -60,6 +61,8 @@ class EnsembleRequest:
         Only try the machinery: the verdict is HOLD, whatever the scores.
     thresholds
         Bounds of the gate that are not to be left at their defaults, by name; the verdict records them.
+    score
+        Whether intervals have one width for all clips (``absolute``), or follow the members' spread (``normalised``).
     """
 
     recipe: Recipe
@@ -69,6 +72,7 @@ class EnsembleRequest:
     licence: str = ""
     smoke: bool = False
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    score: Score = DEFAULT_SCORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,9 @@ def ensemble(
         outcome = _judged(scores, thresholds, smoke=request.smoke)
         table = held_out_table(labelled, result)
         write_held_out(table, folder / HELD_OUT)
-        parts = EnsembleParts(result, labelled.rows, facts, outcome, confidence_of(table), request.licence)
+        parts = EnsembleParts(
+            result, labelled.rows, facts, outcome, confidence_of(table, request.score), request.licence
+        )
         manifest, error = write_ensemble(parts, folder)
         written = [manifest.onnx, SIDECAR_NAME, *member_files(manifest)]
         provenance = _provenance(record, folder, request.output, written)
@@ -185,6 +191,7 @@ def _arguments(request: EnsembleRequest) -> dict[str, object]:
     return {
         "recipe": request.recipe.name, "corpus": str(request.corpus), "seeds": list(request.seeds),
         "frame_stride": request.recipe.frame_stride, "smoke": request.smoke, "thresholds": dict(request.thresholds),
+        "score": request.score,
     }  # fmt: skip
 
 
