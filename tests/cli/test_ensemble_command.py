@@ -86,7 +86,7 @@ def test_a_perturbed_seed_is_held_by_name(call, tmp_path):
         (["gate", ".", "--threshold", "colour=1"], 2, "no threshold is named"),
         (["ensemble", "fr_regressor_v9", "--corpus", "corpus"], 2, "fr_regressor_v3"),
         (["ensemble", RECIPE, "--corpus", "corpus", "--seeds", "1"], 2, "--seeds"),
-        (["ensemble", RECIPE, "--corpus", "nowhere"], 1, "nowhere"),
+        (["ensemble", RECIPE, "--corpus", "nowhere"], 2, "nowhere"),
     ],
 )
 def test_what_cannot_be_meant_leaves_nothing(call, tmp_path, arguments, code, word):
