@@ -38,7 +38,8 @@ def write_corpus(folder, *, groups=10, hopeless=(), few=(), seed=0):
             probe[f"{encode.name}_vmaf"] = float(from_logit(0.6 - 0.3 * hard))
             probe |= {f"{encode.name}_{detail}": float(hard + 0.05 * draw.normal()) for detail in PROBE_DETAILS}
         surveys.append({
-            **facts, "complexity_revision": REVISION, "probe_revision": PROBE_REVISION, "sampled_frames": 32,
+            **facts, "complexity_revision": REVISION, "probe_revision": PROBE_REVISION, "sample_runs": 2,
+            "sample_length": 8, "sampled_frames": 16,
             "teacher": TEACHER, "complexity_cpu_s": 0.1, "probe_cpu_s": 1.0, **features, **probe,
         })  # fmt: skip
         for encoder, qualities in QUALITIES.items():

@@ -15,6 +15,7 @@ import polars as pl
 from vmafcast.common.errors import DataError
 from vmafcast.corpus.tables import UNREADABLE, write_table
 from vmafcast.media.complexity.facts import FEATURES
+from vmafcast.media.complexity.sample import SamplePlan
 from vmafcast.media.complexity.survey import Survey
 from vmafcast.media.probe_encode import ProbePoint
 
@@ -24,13 +25,13 @@ Row = dict[str, str | int | float | None]
 
 _FACTS: Final = (
     "source", "source_group", "source_sha256", "width", "height", "fps", "frames", "bit_depth", "complexity_revision",
-    "probe_revision", "sampled_frames", "teacher", "complexity_cpu_s", "probe_cpu_s",
+    "probe_revision", "sample_runs", "sample_length", "sampled_frames", "teacher", "complexity_cpu_s", "probe_cpu_s",
 )  # fmt: skip
 _OF_THE_POINT: Final = frozenset({"encoder", "preset", "quality"})
 
 
-def survey_row(name: str, group: str, found: Survey) -> Row:
-    """Return the row of a source.
+def survey_row(name: str, group: str, found: Survey, plan: SamplePlan) -> Row:
+    """Return the row of a source that was sampled by ``plan``.
 
     Raises
     ------
@@ -51,6 +52,8 @@ def survey_row(name: str, group: str, found: Survey) -> Row:
         "bit_depth": measured.bit_depth,
         "complexity_revision": measured.revision,
         "probe_revision": probed.revision,
+        "sample_runs": plan.runs,
+        "sample_length": plan.length,
         "sampled_frames": measured.sampled_frames,
         "teacher": probed.teacher,
         "complexity_cpu_s": measured.sampling_cpu_seconds + measured.cpu_seconds,

@@ -14,7 +14,6 @@ from vmafcast.evaluation.criteria import GateOutcome
 from vmafcast.evaluation.predictor_folds import Stage, calibrate
 from vmafcast.evaluation.predictor_report import CodecReport
 from vmafcast.evaluation.verdict import Verdict
-from vmafcast.media.complexity.sample import DEFAULT_PLAN
 from vmafcast.media.probe_encode import DEFAULT_ENCODES
 from vmafcast.models.onnx_graph import OPSET
 from vmafcast.models.predictor.export import INPUT, OUTPUTS, check_round_trip, predictor_bytes
@@ -91,8 +90,8 @@ def refit(
         complexity_columns=len(rows.layout.complexity),
         complexity_revision=rows.complexity_revision,
         probe_revision=rows.probe_revision,
-        sample_runs=DEFAULT_PLAN.runs,
-        sample_length=DEFAULT_PLAN.length,
+        sample_runs=rows.plan.runs,
+        sample_length=rows.plan.length,
         probe=DEFAULT_ENCODES,
         teacher=rows.teacher,
         output_range=(0.0, 100.0),

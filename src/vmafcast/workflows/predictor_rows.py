@@ -16,6 +16,7 @@ from vmafcast.corpus.store import CorpusStore
 from vmafcast.corpus.surveyed import SURVEYS, probe_encodes, read_surveys, survey_features
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.complexity.facts import FEATURES
+from vmafcast.media.complexity.sample import SamplePlan
 from vmafcast.models.predictor.curves import Points
 from vmafcast.models.predictor.inputs import PROBE_DETAILS, InputLayout, geometry, probe_values
 from vmafcast.models.predictor.model import EncoderCurves, Sources, measured_curves
@@ -67,6 +68,8 @@ class PredictorRows:
         Whose scores.
     complexity_revision, probe_revision
         Of the measures.
+    plan
+        Which frames stood for a source.
     """
 
     layout: InputLayout
@@ -76,6 +79,7 @@ class PredictorRows:
     teacher: str
     complexity_revision: int
     probe_revision: int
+    plan: SamplePlan
 
     def of(self, encoder: str) -> pl.DataFrame:
         """Return the encodes of one encoder."""
@@ -139,14 +143,14 @@ def read_rows(corpora: Sequence[Path]) -> PredictorRows:
     stated = {row for table in surveys for row in table.select(_STATED).unique().rows()}
     if len(probes) != 1 or len(stated) != 1:
         raise DataError(
-            f"the sources of {', '.join(map(str, corpora))} were not all measured alike (probes, teacher or revision); "
-            "run `vmafcast corpus complexity` on each again"
+            f"the sources of {', '.join(map(str, corpora))} were not all measured alike (probes, sample, teacher, "
+            "revision); run `vmafcast corpus complexity` on each again"
         )
     table = (
         pl.concat(surveys, how="diagonal_relaxed").unique("source", keep="first", maintain_order=True).sort("source")
     )
     rows = pl.concat(encodes, how="diagonal_relaxed")
-    [[teacher, complexity_revision, probe_revision]] = stated
+    [[teacher, complexity_revision, probe_revision, runs, length]] = stated
     rows = rows.filter((pl.col("teacher") == teacher) & pl.col("source").is_in(table["source"].to_list()))
     rows = rows.unique(["source", "encoder", "preset", "quality"], keep="first", maintain_order=True)
     [names] = probes
@@ -159,10 +163,11 @@ def read_rows(corpora: Sequence[Path]) -> PredictorRows:
         teacher=str(teacher),
         complexity_revision=int(complexity_revision),
         probe_revision=int(probe_revision),
+        plan=SamplePlan(int(runs), int(length)),
     )
 
 
-_STATED = ("teacher", "complexity_revision", "probe_revision")
+_STATED = ("teacher", "complexity_revision", "probe_revision", "sample_runs", "sample_length")
 
 
 def scaled_features(row: dict[str, float]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ import polars as pl
 
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.complexity.facts import FEATURES
+from vmafcast.media.complexity.sample import DEFAULT_PLAN
 from vmafcast.media.probe_encode import DEFAULT_ENCODES
 from vmafcast.media.teachers import DEFAULT_TEACHER
 from vmafcast.models.predictor.inputs import PROBE_DETAILS, InputLayout, geometry, probe_values
@@ -55,7 +56,7 @@ def smoke_rows(encoders: Sequence[str]) -> PredictorRows:
     sources = Sources(plain, layout.plain_blocks, np.stack(probe), layout.probe_blocks, groups)
     return PredictorRows(
         layout=layout, names=names, sources=sources, encodes=pl.DataFrame(rows), teacher=DEFAULT_TEACHER,
-        complexity_revision=0, probe_revision=0,
+        complexity_revision=0, probe_revision=0, plan=DEFAULT_PLAN,
     )  # fmt: skip
 
 

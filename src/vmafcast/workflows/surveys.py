@@ -12,6 +12,7 @@ from vmafcast.corpus.sources import find_sources
 from vmafcast.corpus.store import CorpusStore
 from vmafcast.corpus.surveyed import survey_row, write_surveys
 from vmafcast.media.complexity.cache import default_cache
+from vmafcast.media.complexity.sample import DEFAULT_PLAN
 from vmafcast.media.complexity.survey import survey
 from vmafcast.media.ffmpeg import Ffmpeg
 from vmafcast.media.source import probe
@@ -70,8 +71,8 @@ def survey_corpus(
             source = probe(files[name])
             if sha is not None and source.sha256 != sha:
                 raise DataError(f"{files[name]} is another file than the one that {folder} was built from; restore it")
-            found = survey(source, probe_with=ffmpeg, cache=cache or default_cache())
-            rows.append(survey_row(name, group, found))
+            found = survey(source, probe_with=ffmpeg, plan=DEFAULT_PLAN, cache=cache or default_cache())
+            rows.append(survey_row(name, group, found, DEFAULT_PLAN))
             cost += found.cpu_seconds
             task.advance()
     return Surveyed(write_surveys(folder, rows), len(rows), cost)

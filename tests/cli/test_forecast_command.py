@@ -1,0 +1,144 @@
+"""`vmafcast train-predictors`, `vmafcast corpus complexity` and `vmafcast forecast`, as a user runs them."""
+
+import json
+import shutil
+
+import polars as pl
+import pytest
+
+from vmafcast.corpus.surveyed import SURVEYS
+
+
+@pytest.fixture
+def own_line(built, tmp_path):
+    """A copy of the tiny corpus and its clips that a test may change."""
+    for name in ("clips", "corpus"):
+        shutil.copytree(built.folder / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def predictors(write_predictor_corpus, run_in, tmp_path_factory):
+    """A folder with a corpus of sources that never were, and the registry of the predictor that learnt from it."""
+    folder = tmp_path_factory.mktemp("predictors")
+    write_predictor_corpus(folder / "corpora" / "one")
+    outcome = run_in(
+        folder, "train-predictors", "--root", "corpora", "--encoder", "x264", "--epochs", "2", "--registry", "registry",
+        "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    return folder, outcome
+
+
+def test_training_says_what_came_of_it(predictors):
+    folder, outcome = predictors
+    [codec] = [line for line in outcome.lines if line["type"] == "codec"]
+    assert (codec["codec"], codec["status"]) == ("libx264", "pass")
+    assert outcome.done["passed"] is True
+    assert (outcome.done["n_pass"], outcome.done["n_fail"]) == (1, 0)
+    assert {(stage["probed"], stage["measured"]) for stage in outcome.done["pooled"]} == {
+        (probed, count) for probed in (False, True) for count in (0, 1, 2)
+    }
+    assert json.loads((folder / outcome.done["report"]).read_text())["codecs"][0]["codec"] == "libx264"
+
+
+def test_a_refusal_has_its_exit_code_and_names_the_encoders(run_in, tmp_path):
+    outcome = run_in(tmp_path, "train-predictors", "--synthetic-smoke", "--encoder", "libx264", "--epochs", "1")
+    assert outcome.code == 3
+    assert "no model was written for libx264" in outcome.err
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["report.json"]
+
+
+def test_nothing_to_learn_from(run_in, tmp_path):
+    outcome = run_in(tmp_path, "train-predictors", "--root", "nowhere")
+    assert outcome.code == 1
+    assert "no corpus with surveyed sources lies under nowhere" in outcome.err
+    assert run_in(tmp_path, "train-predictors", "--root", "nowhere", "--allow-empty").code == 0
+
+
+def test_a_forecast_of_a_real_clip(predictors, run_in, clip):
+    folder, _ = predictors
+    outcome = run_in(
+        folder, "forecast", str(clip), "--encoder", "h264", "--quality", "20", "--quality", "40", "--plot", "curve.svg",
+        "--cache", "cache", "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    good, bad = [line for line in outcome.lines if line["type"] == "point"]
+    assert (good["quality"], bad["quality"]) == (20, 40)
+    assert 0 <= bad["vmaf"] <= good["vmaf"] <= 100
+    assert 0 < bad["kbps"] <= good["kbps"]
+    assert outcome.done["probed"] is True
+    assert outcome.done["cpu_seconds"] > 0
+    # A clip of a few frames of drawn texture is nothing like the sources that were learnt from, and that is said.
+    assert any("outside of what" in warning for warning in outcome.done["warnings"])
+    assert (folder / "curve.svg").read_text().startswith("<svg")
+
+
+def test_without_a_probe_nothing_is_encoded_and_what_was_measured_is_remembered(predictors, run_in, clip):
+    folder, _ = predictors
+    arguments = ("forecast", str(clip), "--encoder", "libx264", "--no-probe", "--cache", "other", "--json")
+    first, second = run_in(folder, *arguments), run_in(folder, *arguments)
+    assert first.done["probed"] is False
+    assert (first.done["cached"], second.done["cached"]) == (False, True)
+    points = [[line for line in each.lines if line["type"] == "point"] for each in (first, second)]
+    assert points[0] == points[1]
+
+
+def test_a_measured_encode_is_taken_in(predictors, run_in, clip):
+    folder, _ = predictors
+    arguments = ("forecast", str(clip), "--encoder", "libx264", "--no-probe", "--quality", "30", "--json")
+    [before] = [line for line in run_in(folder, *arguments).lines if line["type"] == "point"]
+    told = f"30:{max(before['vmaf'] - 10, 1):.3f}:{before['kbps']:.3f}"
+    [after] = [line for line in run_in(folder, *arguments, "--measured", told).lines if line["type"] == "point"]
+    assert after["measured"]
+    assert after["vmaf"] < before["vmaf"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--encoder", "libvvenc"), 1, "there is no predictor of libvvenc"),
+        (("--encoder", "libx999"), 2, "libx999"),
+        (("--encoder", "libx264", "--quality", "99"), 2, "takes a quality"),
+        (("--encoder", "libx264", "--preset", "ludicrous"), 2, "no preset"),
+        (("--encoder", "libx264", "--measured", "30"), 2, "QUALITY:VMAF:KBPS"),
+        (("--encoder", "libx264", "--measured", "30:101:5"), 2, "cannot have been measured"),
+        (("--encoder", "libx264", "--quality", "30", "--plot", "x.svg"), 2, "two quality values"),
+    ],
+)
+def test_bad_input_is_one_clear_line(predictors, run_in, clip, arguments, code, words):
+    folder, _ = predictors
+    outcome = run_in(folder, "forecast", str(clip), "--no-probe", *arguments)
+    assert outcome.code == code
+    assert words in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not (folder / "x.svg").exists()
+
+
+def test_a_source_that_is_not_there(predictors, run_in):
+    folder, _ = predictors
+    outcome = run_in(folder, "forecast", "nothing.mkv", "--encoder", "libx264")
+    assert outcome.code == 2
+    assert "nothing.mkv" in outcome.err
+
+
+def test_the_sources_of_a_real_corpus_are_measured_beside_its_encodes(own_line, run_in, tree):
+    outcome = run_in(own_line, "corpus", "complexity", "corpus", "--sources", "clips", "--cache", "cache", "--json")
+    assert outcome.code == 0, outcome.err
+    table = pl.read_parquet(own_line / "corpus" / SURVEYS)
+    assert sorted(table["source"]) == ["alpha", "beta", "gamma"]
+    assert sorted(table["source_group"]) == ["meadow", "river", "tower"]
+    assert outcome.done["sources"] == 3
+    before = tree(own_line / "corpus")
+    again = run_in(own_line, "corpus", "complexity", "corpus", "--sources", "clips", "--cache", "cache", "--json")
+    assert again.code == 0
+    assert tree(own_line / "corpus") == before
+
+
+def test_a_source_that_is_missing_is_named_and_nothing_is_written(own_line, run_in):
+    (own_line / "clips" / "MANIFEST.csv").unlink()
+    (own_line / "clips" / "beta.mkv").unlink()
+    outcome = run_in(own_line, "corpus", "complexity", "corpus", "--sources", "clips")
+    assert outcome.code == 1
+    assert "1 of 3 sources of corpus are not in clips: beta" in outcome.err
+    assert not (own_line / "corpus" / SURVEYS).exists()
