@@ -42,7 +42,7 @@ def test_a_candidate_is_evaluated_and_its_report_and_picture_are_left(call, pred
     assert done.code == 0, done.err
     figures = [line for line in done.lines if line["type"] == "figure"]
     assert {line["level"] for line in figures} == {"0.5", "0.8", "0.9", "0.95"}
-    assert {line["method"] for line in figures} == {"gaussian", "normalised", "conformal", "conformal-pooled"}
+    assert {line["method"] for line in figures} == {"gaussian", "normalised", "shaped", "conformal", "conformal-pooled"}
     assert {line["cell"] for line in figures} == {"all", "libx264", "libsvtav1"}
     assert done.done["passed"] is True
     assert (done.done["source_groups"], done.done["members"]) == (25, 3)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from vmafcast.common.documents import read_document, to_json, write_document
 from vmafcast.common.errors import DataError, RequestError
-from vmafcast.evaluation.conformal import Calibration, Interval, ends
+from vmafcast.evaluation.conformal import Calibration, Interval, ends, score_scale
 from vmafcast.evaluation.conformal_ranks import GroupScores
 from vmafcast.evaluation.conformal_scores import RULES, HeldOut, calibrate, mean_and_spread, spread_floor, unit_scores
 
@@ -45,7 +45,7 @@ def reordered(held_out, order):
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("score", ["absolute", "normalised"])
+@pytest.mark.parametrize("score", ["absolute", "normalised", "shaped"])
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_the_order_of_rows_means_nothing(rule, score, seed):
@@ -162,13 +162,32 @@ def test_normalised_widths_follow_the_spread_down_to_the_floor():
     assert widths[3:] == pytest.approx([2 * widths[2], 4 * widths[2]])
 
 
+def test_shaped_widths_are_widest_amid_the_range_and_follow_the_root_of_the_spread():
+    calibration = calibrate(corpus(), "hcp-frame", "shaped", floor=0.25)
+    assert calibration.interval(50.0, 1.0, level=0.5).width == pytest.approx(
+        2 * calibration.interval(50.0, 0.25, level=0.5).width
+    )
+    assert calibration.interval(50.0, 0.1, level=0.5) == calibration.interval(50.0, 0.25, level=0.5)
+    assert score_scale("shaped", [50.0, 0.0, 100.0, 20.0, 80.0], None, None) == pytest.approx(
+        [1.0, 1100 / 3600, 1100 / 3600, 0.75, 0.75]
+    )
+    assert score_scale("shaped", 130.0, None, None) == score_scale("shaped", 100.0, None, None)
+
+
+def test_shaped_scores_of_a_single_member_go_without_its_spread():
+    calibration = calibrate(corpus(members=1, groups=20), "hcp-clip", "shaped")
+    assert calibration.floor is None
+    amid, end = (calibration.interval(said, level=0.5) for said in (50.0, 95.0))
+    assert amid.width == pytest.approx(end.width * 3600 / (105 * 15))
+
+
 def test_the_floor_is_half_the_median_spread_with_each_group_counting_as_one():
     units = HeldOut(
         ["a"] * 8 + ["b", "c"], ["libx264"] * 10, [str(n) for n in range(10)], np.zeros(10),
         np.outer([1.0] * 8 + [3.0, 5.0], [-1.0, 0.0, 1.0]),
     ).frames()  # fmt: skip
     assert spread_floor(units) == pytest.approx(1.5)
-    assert unit_scores(units, 1.5).tolist() == [0.0] * 10
+    assert unit_scores(units, "normalised", 1.5).tolist() == [0.0] * 10
 
 
 def test_a_single_member_has_no_spread_and_says_so():

@@ -43,14 +43,14 @@ def only(held_out, group):
 
 
 @pytest.mark.parametrize("rule", ["hcp-frame", "hcp-clip"])
-@pytest.mark.parametrize("method", ["conformal", "normalised", "conformal-pooled"])
+@pytest.mark.parametrize("method", ["conformal", "normalised", "shaped", "conformal-pooled"])
 def test_each_group_is_tested_by_what_calibrating_on_the_others_gives(rule, method):
     """The evaluator's shortcut against the long way: leave the group out, calibrate, ask for each interval."""
     held_out = table()
     level = Fraction(4, 5)
     [found] = [t for t in evaluate_intervals(held_out, rule, [level]) if t.method == method]
     for group in np.unique(held_out.groups):
-        score = "normalised" if method == "normalised" else "absolute"
+        score = method if method in {"normalised", "shaped"} else "absolute"
         calibration = calibrate(without(held_out, group), rule, score)
         own = only(held_out, group)
         units = own.clip_means() if rule == "hcp-clip" else own.frames()
@@ -173,9 +173,13 @@ def test_a_group_counts_as_one_in_what_is_reported():
 
 def test_a_single_member_has_no_spread_to_judge_by():
     single = table(members=1)
-    assert available_methods(single) == ("conformal", "conformal-pooled")
+    assert available_methods(single) == ("shaped", "conformal", "conformal-pooled")
     assert available_methods(table()) == NESTED
-    assert {f.method for f in report_coverage(single, levels=LEVELS).figures} == {"conformal", "conformal-pooled"}
+    assert {f.method for f in report_coverage(single, levels=LEVELS).figures} == {
+        "shaped",
+        "conformal",
+        "conformal-pooled",
+    }
     for served in ("gaussian", "normalised"):
         with pytest.raises(RequestError, match="single member has no spread"):
             report_coverage(single, levels=LEVELS, served=served)

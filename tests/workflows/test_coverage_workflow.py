@@ -16,10 +16,16 @@ LEVELS = (Fraction(1, 2), Fraction(9, 10))
 def test_an_ensemble_is_judged_by_the_intervals_that_its_manifest_carries(ensembled, tmp_path):
     report = evaluate_coverage(CoverageRequest(ensembled.folder, tmp_path, LEVELS))
     score = ensembled.manifest.confidence.calibration["score"]
-    assert report.served == ("normalised" if score == "normalised" else "conformal")
+    assert report.served == {"absolute": "conformal"}.get(score, score)
     assert report.nested
     assert report.members == ensembled.manifest.ensemble_size
-    assert {figure.method for figure in report.figures} == {"gaussian", "normalised", "conformal", "conformal-pooled"}
+    assert {figure.method for figure in report.figures} == {
+        "gaussian",
+        "normalised",
+        "shaped",
+        "conformal",
+        "conformal-pooled",
+    }
     [table] = report.run_provenance.inputs
     assert table.path == str(ensembled.folder / HELD_OUT)
 

@@ -22,7 +22,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option(
     "--served",
-    type=click.Choice(["conformal", "normalised", "conformal-pooled", "gaussian"]),
+    type=click.Choice(["conformal", "normalised", "shaped", "conformal-pooled", "gaussian"]),
     help="The intervals that are judged [default: those of the candidate's manifest, else conformal].",
 )
 @click.option("--share", default="0.9", show_default=True, help="What share of a clip's frames `most-frames` is about.")

@@ -14,6 +14,16 @@ The rules, for K source groups of which group k has N_k scores s_ki, at level 1 
     share 1 - alpha of a new environment with a probability of 1 - delta). A clip's score is the
     ceil(share n)-th smallest of its n frames' scores; the rule above is then applied to the scores of clips.
 
+What a residual is divided by to be a score, so that the interval is wide where the model is less sure:
+
+``absolute``
+    Nothing.
+``normalised``
+    The spread of the members, of at least a floor.
+``shaped``
+    ``(p + 10) (110 - p) / 3600`` of the prediction p, times the root of that spread (of a single member, which has
+    none, without it). VMAF saturates at both ends, and so do its errors. Nothing of the form is fitted to residuals.
+
 What is taken for granted: source groups are exchangeable, those learnt from and the one that is asked about; and the
 scores are those of networks that never saw the group. The scores here come from leave-one-source-out networks, while
 what is served has learnt from every group, which is the jackknife's assumption that one more group changes little
@@ -25,17 +35,21 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
+import numpy as np
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from vmafcast.common.documents import Document
 from vmafcast.common.errors import RequestError
 from vmafcast.evaluation.conformal_ranks import GroupScores, exact_level, level_text
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
 Rule = Literal["hcp-frame", "hcp-clip", "most-frames"]
 IntervalRule = Literal["hcp-frame", "hcp-clip", "most-frames", "jackknife+-frame", "jackknife+-clip"]
-Score = Literal["absolute", "normalised"]
+Score = Literal["absolute", "normalised", "shaped"]
 
 ALL_ENCODERS: Final = "all"
 """The cell of an interval that was calibrated on all encoders together."""
@@ -47,6 +61,8 @@ LEVEL_STEPS: Final = 200
 """A calibration remembers the threshold of every multiple of 1/200; a level between two takes the higher."""
 
 _DIGITS = 6
+_SHOULDER = 10.0
+"""How far beyond the teacher's range the shape of errors would vanish, in VMAF: a third of its height is left there."""
 
 Level = Annotated[
     Fraction,
@@ -179,8 +195,7 @@ class Calibration(Document):
     alpha
         One minus the level that is used where none is asked for, as an exact text.
     score, floor
-        Whether residuals are divided by the members' spread, and what a spread counts as at least, in VMAF; None for
-        plain residuals.
+        What residuals are divided by, and what a spread counts as at least, in VMAF; None where no spread enters.
     share
         Of the rule ``most-frames``; else None.
     scores
@@ -199,8 +214,12 @@ class Calibration(Document):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Calibration:
-        if (self.score == "normalised") != (self.floor is not None):
-            raise ValueError("a floor belongs to normalised scores, and to no others")
+        if (
+            (self.floor is None)
+            if self.score == "normalised"
+            else (self.floor is not None and self.score == "absolute")
+        ):
+            raise ValueError("a floor belongs to scores that a spread enters, and to no others")
         if (self.rule == "most-frames") != (self.share is not None):
             raise ValueError("a share belongs to the rule most-frames, and to no other")
         cells = [cell.cell for cell in self.scores]
@@ -251,11 +270,9 @@ class Calibration(Document):
         wanted = self.level if level is None else exact_level(level)
         if not math.isfinite(prediction):
             raise RequestError(f"a prediction of {prediction} has no interval")
-        scale = 1.0
-        if self.floor is not None:
-            if spread is None or not 0 <= spread < math.inf:
-                raise RequestError(f"normalised scores need the spread of the members, not {spread}")
-            scale = max(spread, self.floor)
+        if self.floor is not None and (spread is None or not 0 <= spread < math.inf):
+            raise RequestError(f"{self.score} scores need the spread of the members, not {spread}")
+        scale = float(score_scale(self.score, prediction, spread, self.floor))
         cell = self.cell(encoder)
         threshold = cell.threshold(wanted)
         lower, upper = ends(prediction, None if threshold is None else threshold * scale)
@@ -271,6 +288,31 @@ class Calibration(Document):
             cell=cell.cell,
             outside_training=outside_training,
         )
+
+
+def score_scale(
+    score: Score, prediction: ArrayLike, spread: ArrayLike | None, floor: float | None
+) -> NDArray[np.float64]:
+    """Return what a residual is divided by, as an array of the shape of ``prediction``, above 0; see the module.
+
+    Parameters
+    ----------
+    score
+        Which.
+    prediction, spread
+        In VMAF; the spread is not looked at without a floor.
+    floor
+        What a spread counts as at least, above 0; None where no spread enters.
+    """
+    low, high = TEACHER_RANGE
+    said = np.clip(np.asarray(prediction, dtype=np.float64), low, high)
+    bounded = np.ones_like(said) if floor is None or spread is None else np.maximum(spread, floor)
+    if score == "absolute":
+        return np.ones_like(said)
+    if score == "normalised":
+        return np.asarray(bounded)
+    shape = (said - low + _SHOULDER) * (high + _SHOULDER - said) / ((high - low) / 2 + _SHOULDER) ** 2
+    return np.asarray(shape * np.sqrt(bounded))
 
 
 def ends(prediction: float, half: float | None) -> tuple[float, float] | tuple[None, None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from vmafcast.common.errors import DataError, RequestError
-from vmafcast.evaluation.conformal import ALL_ENCODERS, Calibration, CellScores, Rule, Score
+from vmafcast.evaluation.conformal import ALL_ENCODERS, Calibration, CellScores, Rule, Score, score_scale
 from vmafcast.evaluation.conformal_ranks import GroupScores, exact_level
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def calibrate(
     share
         Of the rule ``most-frames``.
     floor
-        Of normalised scores, in VMAF; by default :func:`spread_floor` of the units.
+        Of scores that a spread enters, in VMAF; by default :func:`spread_floor` of the units.
 
     Raises
     ------
@@ -185,10 +185,12 @@ def calibrate(
         A level is none, or the scores are to be normalised by a spread that is not there.
     """
     units = held_out.clip_means() if rule == "hcp-clip" else held_out.frames()
-    if score == "normalised" and floor is None:
+    if score == "absolute" or (score == "shaped" and units.spread is None):
+        floor = None
+    elif floor is None:
         floor = spread_floor(units)
     share = exact_level(share)
-    scores = unit_scores(units, floor if score == "normalised" else None)
+    scores = unit_scores(units, score, floor)
     groups, encoders = units.groups, units.encoders
     if rule == "most-frames":
         clips = held_out.clip_rows()
@@ -202,19 +204,17 @@ def calibrate(
         groups=cells[0].groups,
         alpha=exact_level(alpha),
         score=score,
-        floor=floor if score == "normalised" else None,
+        floor=floor,
         share=share if rule == "most-frames" else None,
         scores=tuple(cells),
     )
 
 
-def unit_scores(units: Units, floor: float | None) -> NDArray[np.float64]:
-    """Return float64 [N]: the residual in VMAF, or divided by the spread of at least ``floor`` where there is one."""
-    if floor is None:
-        return units.residuals
-    if units.spread is None:
+def unit_scores(units: Units, score: Score, floor: float | None) -> NDArray[np.float64]:
+    """Return float64 [N]: the residuals, each divided by its :func:`~vmafcast.evaluation.conformal.score_scale`."""
+    if floor is not None and units.spread is None:
         raise RequestError("a single member has no spread; calibrate plain residuals, or train several seeds")
-    return units.residuals / np.maximum(units.spread, floor)
+    return units.residuals / score_scale(score, units.mean, units.spread, floor)
 
 
 @dataclass(frozen=True, eq=False)

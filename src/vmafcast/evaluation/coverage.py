@@ -16,20 +16,23 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from vmafcast.evaluation.conformal import TEACHER_RANGE, Calibration, Rule
+from vmafcast.common.errors import RequestError
+from vmafcast.evaluation.conformal import TEACHER_RANGE, Calibration, Rule, Score, score_scale
 from vmafcast.evaluation.conformal_ranks import GroupScores
 from vmafcast.evaluation.conformal_scores import DEFAULT_SHARE, ClipRows, HeldOut, Units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Method = Literal["gaussian", "normalised", "conformal", "conformal-pooled", "stored"]
+Method = Literal["gaussian", "normalised", "shaped", "conformal", "conformal-pooled", "stored"]
 
-NESTED: Final[tuple[Method, ...]] = ("gaussian", "normalised", "conformal", "conformal-pooled")
+NESTED: Final[tuple[Method, ...]] = ("gaussian", "normalised", "shaped", "conformal", "conformal-pooled")
 """``gaussian``
     Prediction plus and minus z times the members' spread, as ensembles are often read; calibrated on nothing.
 ``normalised``
     The rule on residuals divided by the spread, each encoder by itself.
+``shaped``
+    The rule on residuals divided by the shape of VMAF's errors and the root of the spread, each encoder by itself.
 ``conformal``
     The rule on plain residuals, each encoder by itself. This is what an ensemble's manifest carries.
 ``conformal-pooled``
@@ -146,17 +149,17 @@ class _Nested:
             return {level: NormalDist().inv_cdf(float(1 + level) / 2) * spread for level in levels}
         found = {level: np.full(len(self._codes), np.inf) for level in levels}
         encoders = self._units.encoders if method != "conformal-pooled" else np.full(len(self._codes), "")
-        floors = self._floors() if method == "normalised" else None
+        score: Score = method if method in ("normalised", "shaped") else "absolute"
+        floors = self._floors() if spread is not None and score != "absolute" else None
         for encoder in np.unique(encoders).tolist():
             cell = np.flatnonzero(encoders == encoder)
-            pooled = None if floors is not None else self._scores(cell, np.ones(len(cell)))
+            mean, own_spread = self._units.mean[cell], None if spread is None else spread[cell]
+            fixed = score_scale(score, mean, None, None)
+            once = None if floors is not None else self._scores(cell, fixed)
             for group in np.unique(self._codes[cell]).tolist():
                 own = cell[self._codes[cell] == group]
-                scale = np.ones(len(cell))
-                if floors is not None:
-                    assert spread is not None
-                    scale = np.maximum(spread[cell], floors[group])
-                scores = self._scores(cell, scale) if pooled is None else pooled
+                scale = fixed if floors is None else score_scale(score, mean, own_spread, floors[group])
+                scores = self._scores(cell, scale) if once is None else once
                 others = scores.without(scores.names.index(group))
                 for level in levels:
                     threshold = others.threshold(level) if others.groups else None
@@ -198,10 +201,9 @@ def _stored(
     units: Units, calibration: Calibration, levels: Sequence[Fraction]
 ) -> Mapping[Fraction, NDArray[np.float64]]:
     found = {}
-    scale = np.ones(len(units.mean))
-    if calibration.floor is not None:
-        assert units.spread is not None
-        scale = np.maximum(units.spread, calibration.floor)
+    if calibration.floor is not None and units.spread is None:
+        raise RequestError("the calibration is by the spread of the members, and a single member has none")
+    scale = score_scale(calibration.score, units.mean, units.spread, calibration.floor)
     for level in levels:
         half = np.full(len(units.mean), np.inf)
         for encoder in np.unique(units.encoders).tolist():

@@ -167,7 +167,8 @@ def _served(predictions: Path) -> Method:
     if not manifest.is_file() or b'"fr_ensemble"' not in manifest.read_bytes():
         return "conformal"  # a single network carries no intervals
     calibration = read_document(manifest, EnsembleManifest).confidence.calibration
-    return "normalised" if calibration is not None and calibration.get("score") == "normalised" else "conformal"
+    score = None if calibration is None else calibration.get("score")
+    return "normalised" if score == "normalised" else "shaped" if score == "shaped" else "conformal"
 
 
 def _stored(path: Path, *, told: bool) -> dict[Rule, Calibration]:
