@@ -237,6 +237,19 @@ def test_an_interrupt_ends_the_whole_group(tmp_path, deaf):
 
 
 @linux
+def test_nothing_begins_that_nobody_looks_after(tmp_path):
+    """An interrupt may come after the process is there and before anybody is ready to end it."""
+    script = stand_in(tmp_path, "touch began\nexec sleep 600\n")
+    code = _RUN.replace("try:", "import threading\n"
+        "def interrupted(self):\n    raise KeyboardInterrupt\nthreading.Thread.start = interrupted\ntry:")  # fmt: skip
+    command = [sys.executable, "-c", code, str(tmp_path), script.path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout.strip(), done.stderr, done.returncode) == ("interrupted", "", 0)
+    time.sleep(0.5)
+    assert not (tmp_path / "began").exists()
+
+
+@linux
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
 def test_ffmpeg_dies_with_its_parent(ffmpeg, tmp_path, sign):
     script = stand_in(tmp_path, f'echo $$ > {tmp_path}/child\nexec {ffmpeg.path} "$@"\n')
@@ -252,17 +265,16 @@ def test_ffmpeg_dies_with_its_parent(ffmpeg, tmp_path, sign):
 def test_ending_all_gives_every_waiter_an_error(ffmpeg, tmp_path):
     errors: list[FfmpegError] = []
 
-    def wait_for_one():
+    def wait_for_one(started):
         with pytest.raises(FfmpegError, match="signal 9") as caught:
             run_ffmpeg(ffmpeg, ENDLESS, folder=tmp_path, doing="testing", on_frame=lambda _: started.set())
         errors.append(caught.value)
 
-    started = threading.Event()
-    waiters = [threading.Thread(target=wait_for_one) for _ in range(2)]
-    for waiter in waiters:
-        started.clear()
+    begun = [threading.Event() for _ in range(2)]
+    waiters = [threading.Thread(target=wait_for_one, args=(started,), daemon=True) for started in begun]
+    for waiter, started in zip(waiters, begun, strict=True):
         waiter.start()
-        assert started.wait(20)
+        assert started.wait(60)
     end_all()
     for waiter in waiters:
         waiter.join(20)

@@ -47,7 +47,10 @@ import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 if os.getppid() != int(sys.argv[1]):
     os.kill(os.getpid(), signal.SIGKILL)  # the parent went before it could be watched
-os.execv(sys.argv[2], sys.argv[2:])
+if not os.read(int(sys.argv[2]), 1):
+    sys.exit(1)  # the parent was interrupted before it could look after anything
+os.close(int(sys.argv[2]))
+os.execv(sys.argv[3], sys.argv[3:])
 """
 _IS_LINUX = sys.platform == "linux"
 
@@ -114,18 +117,25 @@ def run_ffmpeg(
     begun = time.monotonic()
     if not os.access(ffmpeg.path, os.X_OK):  # what stands before the command would start even so
         raise CapabilityError(f"cannot start {ffmpeg.path}: it is no executable file")
+    gate, opener = os.pipe()
     try:
         process = subprocess.Popen(
-            (*_dying_with_parent(), *command),
+            (*_dying_with_parent(gate), *command),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            pass_fds=(gate,) if _IS_LINUX else (),
             env=os.environ | {"SVT_LOG": "1"},  # SVT-AV1 prints a banner past ffmpeg's own log level; errors only
         )
-    except OSError as error:
-        raise CapabilityError(f"cannot start {ffmpeg.path}: {error.strerror}") from error
+    except BaseException as error:
+        os.close(opener)
+        if isinstance(error, OSError):
+            raise CapabilityError(f"cannot start {ffmpeg.path}: {error.strerror}") from error
+        raise
+    finally:
+        os.close(gate)
     assert process.stdout is not None
     assert process.stderr is not None
     with _running_lock:
@@ -137,18 +147,22 @@ def run_ffmpeg(
         threading.Thread(target=pulse.read, args=(process.stdout,), daemon=True),
         threading.Thread(target=tail.read, args=(process.stderr,), daemon=True),
     ]
-    for reader in readers:
-        reader.start()
     try:
+        for reader in readers:
+            reader.start()
+        with suppress(BrokenPipeError):  # it was ended already, or this system starts it at once
+            os.write(opener, b"\n")  # from here on an interrupt ends it
         status, usage = _wait(process, clock, pulse, stall_seconds)
     except BaseException:
         _end_group(process)
         raise
     finally:
+        os.close(opener)
         with _running_lock:
             _running.discard(process)
         for reader in readers:
-            reader.join(timeout=_GRACE_SECONDS)
+            if reader.ident is not None:
+                reader.join(timeout=_GRACE_SECONDS)
         process.stdout.close()
         process.stderr.close()
     if pulse.error is not None:  # raised by the last call, when the process had ended
@@ -228,13 +242,15 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
             time.sleep(_POLL_SECONDS)
 
 
-def _dying_with_parent() -> tuple[str, ...]:
+def _dying_with_parent(gate: int) -> tuple[str, ...]:
     """Return what to put before a command so that Linux kills it when the thread that started it is gone.
+
+    It does not begin before a byte can be read from the descriptor ``gate``, nor at all where that is closed without.
 
     A small Python asks for it and then becomes the command. Doing the same between fork and exec would need a real
     fork, which is not safe in a program with threads.
     """
-    return (sys.executable, "-I", "-S", "-c", _TRAMPOLINE, str(os.getpid())) if _IS_LINUX else ()
+    return (sys.executable, "-I", "-S", "-c", _TRAMPOLINE, str(os.getpid()), str(gate)) if _IS_LINUX else ()
 
 
 class _Pulse:
