@@ -19,7 +19,7 @@ from vmafcast.media.complexity.sample import SamplePlan
 from vmafcast.media.complexity.survey import Survey, survey
 from vmafcast.media.ffmpeg import Ffmpeg, find_ffmpeg
 from vmafcast.media.probe_encode import REVISION as PROBE_REVISION
-from vmafcast.media.probe_encode import ProbeSettings
+from vmafcast.media.probe_encode import ProbeEncode, ProbeSettings
 from vmafcast.media.source import probe as probe_file
 from vmafcast.models.predictor.calibration import DEFAULT_LEVEL
 from vmafcast.models.predictor.inputs import PROBE_DETAILS
@@ -140,10 +140,11 @@ def forecast(
             f"{side.id} learnt from measures of revision {side.complexity_revision} and probes of "
             f"{side.probe_revision}, and this version makes {REVISION} and {PROBE_REVISION}; train it again"
         )
+    probe_encodes = tuple(ProbeEncode(each.encoder, each.preset, each.quality) for each in side.probe)
     found = survey(
         probe_file(path),
         probe_with=(ffmpeg or find_ffmpeg()) if probe else None,
-        settings=ProbeSettings(encodes=side.probe, teacher=side.teacher),
+        settings=ProbeSettings(encodes=probe_encodes, teacher=side.teacher),
         plan=SamplePlan(side.sample_runs, side.sample_length),
         cache=(cache or default_cache()) if use_cache else None,
     )

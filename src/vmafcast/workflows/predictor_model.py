@@ -18,7 +18,7 @@ from vmafcast.media.probe_encode import DEFAULT_ENCODES
 from vmafcast.models.onnx_graph import OPSET
 from vmafcast.models.predictor.export import INPUT, OUTPUTS, check_round_trip, predictor_bytes
 from vmafcast.models.predictor.model import train_predictor
-from vmafcast.models.predictor.sidecar import PredictorSidecar, PredictorTraining, VariantUncertainty
+from vmafcast.models.predictor.sidecar import PredictorSidecar, PredictorTraining, StatedEncode, VariantUncertainty
 from vmafcast.models.sidecar import GateCriterion, GateFacts
 from vmafcast.registry.card import CardFacts, CardTable, Figure, model_card
 from vmafcast.registry.status import proposed, with_status
@@ -92,7 +92,9 @@ def refit(
         probe_revision=rows.probe_revision,
         sample_runs=rows.plan.runs,
         sample_length=rows.plan.length,
-        probe=DEFAULT_ENCODES,
+        probe=tuple(
+            StatedEncode(encoder=each.encoder, preset=each.preset, quality=each.quality) for each in DEFAULT_ENCODES
+        ),
         teacher=rows.teacher,
         output_range=(0.0, 100.0),
         uncertainty=(_uncertainty(stages[0]), _uncertainty(stages[1])),

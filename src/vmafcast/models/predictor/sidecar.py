@@ -8,7 +8,6 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from vmafcast.common.documents import Document
-from vmafcast.media.probe_encode import ProbeEncode
 from vmafcast.models.predictor.basis import QualityBasis
 from vmafcast.models.predictor.calibration import StageCalibration
 from vmafcast.models.predictor.inputs import InputLayout
@@ -18,6 +17,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SCHEMA_VERSION: Final = 1
+
+
+class StatedEncode(Document):
+    """One encode of the probe: ffmpeg's encoder name, its preset and its quality value."""
+
+    encoder: str
+    preset: str
+    quality: int
+
+    @property
+    def name(self) -> str:
+        """Its name in the input's columns."""
+        return f"{self.encoder}_{self.preset}_{self.quality}"
 
 
 class VariantUncertainty(Document):
@@ -142,7 +154,7 @@ class PredictorSidecar(Document):
     probe_revision: int
     sample_runs: int
     sample_length: int
-    probe: Annotated[tuple[ProbeEncode, ...], Field(min_length=1)]
+    probe: Annotated[tuple[StatedEncode, ...], Field(min_length=1)]
     teacher: str
     output_range: tuple[float, float]
     uncertainty: tuple[VariantUncertainty, VariantUncertainty]
