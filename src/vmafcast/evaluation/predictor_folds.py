@@ -163,9 +163,10 @@ def judge_held_out(
     for number, fold in enumerate(group_folds(sources.groups[names], folds, seed)):
         learn = np.zeros_like(seen)
         learn[names[fold.train]] = True
-        predictor = train_predictor(measured, sources, learn, sweeps=sweeps)
+        told = measured.as_known_to(learn)
+        predictor = train_predictor(told, sources, learn, sweeps=sweeps)
         for probed in (False, True):
-            stage = calibrate(measured, sources, learn, predictor, probed=probed)
+            stage = calibrate(told, sources, learn, predictor, probed=probed)
             features, _ = sources.features(probed=probed)
             reach = [np.array([c.factors("vmaf"), c.factors("bits")]) for c in stage.calibrations]
             for preset, curves in enumerate(measured.curves):

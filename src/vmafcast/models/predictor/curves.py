@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from vmafcast.models.predictor.basis import QualityBasis
 
 POINT_NOISE = 0.02
-"""Standard deviation of a measured point about its curve, on the scales of the curves: 0.75 VMAF in the middle, and 2 % of the bits."""
+"""Standard deviation of a measured point about its curve, on the scales of the curves: 0.75 VMAF in the middle, and 2
+% of the bits."""
 
 BEND = 0.3
 """Standard deviation of a second difference of a deviation's coefficients."""
@@ -68,8 +69,16 @@ class Curves:
     coefficients: NDArray[np.float64]
 
 
-def fit_curves(points: Points, basis: QualityBasis) -> Curves:
+def fit_curves(points: Points, basis: QualityBasis, average_of: NDArray[np.bool_] | None = None) -> Curves:
     """Return the curves of all sources that were measured at two places or more.
+
+    Parameters
+    ----------
+    points, basis
+        What was measured, and the quality axis.
+    average_of
+        bool [sources]: whose average fills gaps, so that nothing of the others reaches a curve but their own; all when
+        None.
 
     Raises
     ------
@@ -79,8 +88,9 @@ def fit_curves(points: Points, basis: QualityBasis) -> Curves:
     weights = basis(points.place)
     penalty = _penalty(basis)
     # The average curve: pooled over all sources, with so little of the penalty that it only fills gaps.
-    normal = weights.T @ weights + 1e-6 * penalty
-    average = np.linalg.solve(normal, weights.T @ points.values)
+    told = np.ones(len(weights), dtype=np.bool_) if average_of is None else average_of[points.source]
+    normal = weights[told].T @ weights[told] + 1e-6 * penalty
+    average = np.linalg.solve(normal, weights[told].T @ points.values[told])
     off = points.values - weights @ average
     sources, fitted = [], []
     for source in np.unique(points.source):

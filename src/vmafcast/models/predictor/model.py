@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -81,6 +81,10 @@ class EncoderCurves:
     places: tuple[float, ...]
     points: tuple[Points, ...]
     curves: tuple[Curves, ...]
+
+    def as_known_to(self, learn: NDArray[np.bool_]) -> EncoderCurves:
+        """Return the same, with gaps filled by the average of those sources alone that ``learn`` [S] admits."""
+        return replace(self, curves=tuple(fit_curves(points, self.basis, learn) for points in self.points))
 
 
 @dataclass(frozen=True, eq=False)
