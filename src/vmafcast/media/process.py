@@ -34,6 +34,7 @@ _BUSY_PATIENCE = 10.0
 still be at work: a process that uses more than this share of a core is given so many times as long."""
 
 _POLL_SECONDS = 0.05
+_FINE_POLL_SECONDS, _FINE_SECONDS = 0.01, 0.5  # at first, or what a tiny clip takes would never be seen
 _POLL_SHARE = 0.01  # of the time so far: looking at a hundred threads costs, and a long run need not be seen so finely
 _LONGEST_POLL_SECONDS = 1.0
 _TAIL_LINES = 6
@@ -209,8 +210,9 @@ def _wait(
             if stall.found(stall_seconds):
                 _end_group(process)
                 return None, usage
-            share = _POLL_SHARE * (time.monotonic() - begun)
-            ends_within(min(max(_POLL_SECONDS, share), _LONGEST_POLL_SECONDS))
+            past = time.monotonic() - begun
+            shortest = _POLL_SECONDS if past > _FINE_SECONDS else _FINE_POLL_SECONDS
+            ends_within(min(max(shortest, _POLL_SHARE * past), _LONGEST_POLL_SECONDS))
 
 
 @contextmanager
