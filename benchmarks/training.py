@@ -6,8 +6,8 @@ the accuracy that it bought beside it, on the folds that the sequential training
 
     python -m benchmarks.training [--corpus DIR] [--folds N] [--out bench/training.json]
 
-Without a corpus it is the case of 5,640 rows, nine folds and five seeds; with one it is the whole of that corpus and one
-seed. PyTorch is no dependency of vmafcast: ``make bench`` installs it from ``benchmarks/requirements.txt``.
+Without a corpus it is the case of 5,640 rows, nine folds and five seeds; with one it is the whole of that corpus and
+one seed. PyTorch is no dependency of vmafcast: ``make bench`` installs it from ``benchmarks/requirements.txt``.
 """
 
 from __future__ import annotations

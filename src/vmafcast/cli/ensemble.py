@@ -33,8 +33,8 @@ _THRESHOLD = click.option(
 @click.option("--frame-stride", type=click.IntRange(min=1), help="Learn from every k-th frame [default: the recipe's].")
 @_THRESHOLD
 @click.option(
-    "--intervals", type=click.Choice(["absolute", "normalised"]), default="absolute", show_default=True,
-    help="Of one width for all clips, or as wide as the members lie apart.",
+    "--intervals", type=click.Choice(["absolute", "normalised", "shaped"]), default="shaped", show_default=True,
+    help="Of one width for all clips, as wide as the members lie apart, or that and narrower near the scale's ends.",
 )  # fmt: skip
 @click.option("--licence", default="", help="The licence of the data, for the sidecars.")
 @click.option("--description", default="", help="A line about the ensemble, for people.")
@@ -48,7 +48,7 @@ def ensemble(
     registry_folder: Path | None,
     frame_stride: int | None,
     thresholds: tuple[str, ...],
-    intervals: Literal["absolute", "normalised"],
+    intervals: Literal["absolute", "normalised", "shaped"],
     licence: str,
     description: str,
     *,

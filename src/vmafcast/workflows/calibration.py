@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 CLIP_RULE: Final[Rule] = "hcp-clip"
 FRAME_RULE: Final[Rule] = "hcp-frame"
 
-DEFAULT_SCORE: Final[Score] = "absolute"
-"""Intervals of one width for all clips: what a spread says of new material has to be shown first."""
+DEFAULT_SCORE: Final[Score] = "shaped"
+"""Narrow near the ends of the scale: on the committed corpus the narrowest of lite's intervals, and of the canonical
+recipes' hardly wider than those by the members' spread alone (``vmafcast coverage``)."""
 
 
 def held_out_of(table: pl.DataFrame, *, told: bool = True) -> HeldOut:
@@ -58,7 +59,8 @@ def confidence_of(table: pl.DataFrame, score: Score = DEFAULT_SCORE) -> Confiden
     table
         As :mod:`vmafcast.workflows.held_out` writes it.
     score
-        Whether intervals have one width for all (``absolute``), or follow the members' spread (``normalised``).
+        Whether intervals have one width for all (``absolute``), follow the members' spread (``normalised``), or also
+        narrow near the ends of the scale (``shaped``).
 
     Raises
     ------

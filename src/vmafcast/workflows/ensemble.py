@@ -62,7 +62,7 @@ class EnsembleRequest:
     thresholds
         Bounds of the gate that are not to be left at their defaults, by name; the verdict records them.
     score
-        Whether intervals have one width for all clips (``absolute``), or follow the members' spread (``normalised``).
+        What the width of intervals follows, see :func:`~vmafcast.workflows.calibration.confidence_of`.
     """
 
     recipe: Recipe
