@@ -88,7 +88,8 @@ def assert_same_corpus(store, straight):
 
 
 def assert_nothing_is_left_over(store):
-    assert sorted(path.name for path in store.folder.iterdir()) == ["encodes", "feature_costs.json", "frames"]
+    # The costs of features are left out where what measures them was killed; the next build has nothing left to measure.
+    assert {path.name for path in store.folder.iterdir()} - {"feature_costs.json"} == {"encodes", "frames"}
     assert [path.name for path in store.encode_files()] == [path.name for path in store.frame_files()]
     assert not list(store.folder.rglob(".*"))
 

@@ -181,6 +181,15 @@ def test_shaped_scores_of_a_single_member_go_without_its_spread():
     assert amid.width == pytest.approx(end.width * 3600 / (105 * 15))
 
 
+def test_members_that_never_differ_leave_the_shape_alone_and_no_spread_to_normalise_by():
+    same = HeldOut(
+        ["a", "b", "c"], ["libx264"] * 3, ["1", "2", "3"], np.array([50.0, 60.0, 70.0]), np.full((3, 2), 55.0)
+    )
+    assert calibrate(same, "hcp-clip", "shaped").floor is None
+    with pytest.raises(RequestError, match="never differ"):
+        calibrate(same, "hcp-clip", "normalised")
+
+
 def test_the_floor_is_half_the_median_spread_with_each_group_counting_as_one():
     units = HeldOut(
         ["a"] * 8 + ["b", "c"], ["libx264"] * 10, [str(n) for n in range(10)], np.zeros(10),

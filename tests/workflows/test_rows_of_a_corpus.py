@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from vmafcast.models.recipe import LITE, get_recipe
+from vmafcast.models.recipe import get_recipe
 from vmafcast.workflows.rows import corpus_rows, labelled_rows
 
 # Presets: ultrafast is the fastest of ten, 10 the fourth of fourteen. Qualities: 0 to 51, and 1 to 63.
@@ -59,7 +59,8 @@ def test_the_order_is_always_the_same(store):
 
 
 def test_the_lite_features_are_there(store):
-    assert corpus_rows(store, get_recipe("fr_regressor_lite")).feature_names == LITE
+    recipe = get_recipe("fr_regressor_lite")
+    assert corpus_rows(store, recipe).feature_names == recipe.feature_order
 
 
 def test_labels_say_which_frame_of_which_encode_a_row_is(store):

@@ -144,12 +144,18 @@ def spread_floor(units: Units) -> float:
     """
     if units.spread is None:
         raise RequestError("a single member has no spread; calibrate plain residuals, or train several seeds")
+    floor = _half_median_spread(units)
+    if not floor:
+        raise RequestError("the members never differ, so their spread says nothing; calibrate plain residuals")
+    return floor
+
+
+def _half_median_spread(units: Units) -> float:
+    if units.spread is None:
+        return 0.0
     scores = GroupScores.of(units.spread, units.groups)
     # The median of the groups' own masses, without the mass at infinity that a guarantee would add.
-    median = scores.threshold(Fraction(scores.groups, 2 * (scores.groups + 1)))
-    if not median:
-        raise RequestError("the members never differ, so their spread says nothing; calibrate plain residuals")
-    return median / 2
+    return (scores.threshold(Fraction(scores.groups, 2 * (scores.groups + 1))) or 0.0) / 2
 
 
 def calibrate(
@@ -177,7 +183,8 @@ def calibrate(
     share
         Of the rule ``most-frames``.
     floor
-        Of scores that a spread enters, in VMAF; by default :func:`spread_floor` of the units.
+        Of scores that a spread enters, in VMAF; by default :func:`spread_floor` of the units. Where members never differ,
+        ``shaped`` does without a spread, since the shape alone says something.
 
     Raises
     ------
@@ -188,7 +195,7 @@ def calibrate(
     if score == "absolute" or (score == "shaped" and units.spread is None):
         floor = None
     elif floor is None:
-        floor = spread_floor(units)
+        floor = _half_median_spread(units) or None if score == "shaped" else spread_floor(units)
     share = exact_level(share)
     scores = unit_scores(units, score, floor)
     groups, encoders = units.groups, units.encoders
