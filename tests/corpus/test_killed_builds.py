@@ -88,7 +88,7 @@ def assert_same_corpus(store, straight):
 
 
 def assert_nothing_is_left_over(store):
-    # The costs of features are left out where what measures them was killed; the next build has nothing left to measure.
+    # The costs of features are left out where what measures them was killed.
     assert {path.name for path in store.folder.iterdir()} - {"feature_costs.json"} == {"encodes", "frames"}
     assert [path.name for path in store.encode_files()] == [path.name for path in store.frame_files()]
     assert not list(store.folder.rglob(".*"))
