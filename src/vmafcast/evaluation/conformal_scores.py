@@ -183,8 +183,8 @@ def calibrate(
     share
         Of the rule ``most-frames``.
     floor
-        Of scores that a spread enters, in VMAF; by default :func:`spread_floor` of the units. Where members never differ,
-        ``shaped`` does without a spread, since the shape alone says something.
+        Of scores that a spread enters, in VMAF; by default :func:`spread_floor` of the units. Where members never
+        differ, ``shaped`` does without a spread, since the shape alone says something.
 
     Raises
     ------
