@@ -320,3 +320,18 @@ def test_a_foreign_registry_serves_its_models_by_id(call, written, their_model):
     assert call(*arguments, "theirs_v1").code == 4
     document.write_text("{}")
     assert call(*arguments, "theirs_v1").code == 1
+
+
+@pytest.mark.parametrize("name", ["full.parquet", "full.jsonl"])
+def test_a_place_that_takes_no_file_is_no_bug(predict, written, tmp_path, monkeypatch, name):
+    def refuse(*_arguments, **_options):
+        raise FileNotFoundError("No such file or directory (os error 2)")  # polars gives no errno
+
+    table = written()
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", refuse)
+    monkeypatch.setattr(pl.DataFrame, "write_ndjson", refuse)
+    outcome = predict(table, "--out", tmp_path / name)
+    assert outcome.code == 1
+    assert f"cannot write {tmp_path / name}: No such file or directory" in outcome.err
+    assert "bug" not in outcome.err
+    assert [path.name for path in tmp_path.iterdir()] == ["table.parquet"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from vmafcast.common.errors import OutputError
 from vmafcast.common.files import atomic_path
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ def held_out_table(labelled: CorpusRows, result: LosoResult) -> pl.DataFrame:
 
 
 def write_held_out(table: pl.DataFrame, path: Path) -> None:
-    """Write the table to ``path``, atomically."""
+    """Write the table to ``path``, atomically; raises :class:`OutputError` where that cannot be done."""
     with atomic_path(path) as temporary:
-        table.write_parquet(temporary, compression="zstd")
+        try:
+            table.write_parquet(temporary, compression="zstd")
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror or error}; is the disk full?") from error

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vmafcast.common.errors import DataError, RequestError
+from vmafcast.common.errors import DataError, OutputError, RequestError
 from vmafcast.common.files import atomic_path
 from vmafcast.encoders.aliases import resolve
 from vmafcast.encoders.vocabulary import UNKNOWN
@@ -103,10 +103,13 @@ class TablePrediction:
         require_writable(path)
         table = self._frame()
         with atomic_path(path) as temporary:
-            if path.suffix == ".parquet":
-                table.write_parquet(temporary, compression="zstd")
-            else:
-                table.write_ndjson(temporary)
+            try:
+                if path.suffix == ".parquet":
+                    table.write_parquet(temporary, compression="zstd")
+                else:
+                    table.write_ndjson(temporary)
+            except OSError as error:
+                raise OutputError(f"cannot write {path}: {error.strerror or error}; is the disk full?") from error
 
     def _frame(self) -> pl.DataFrame:
         columns: dict[str, object] = {} if self.sources is None else {"source": self.sources}
