@@ -53,7 +53,10 @@ def test_nothing_to_learn_from(run_in, tmp_path):
     outcome = run_in(tmp_path, "train-predictors", "--root", "nowhere")
     assert outcome.code == 1
     assert "no corpus with surveyed sources lies under nowhere" in outcome.err
-    assert run_in(tmp_path, "train-predictors", "--root", "nowhere", "--allow-empty").code == 0
+    allowed = run_in(tmp_path, "train-predictors", "--root", "nowhere", "--allow-empty")
+    assert allowed.code == 0
+    assert "gate predictor" in allowed.out
+    assert "held-out source groups" not in allowed.out
 
 
 def test_a_forecast_of_a_real_clip(predictors, run_in, clip):
@@ -92,6 +95,28 @@ def test_a_measured_encode_is_taken_in(predictors, run_in, clip):
     [after] = [line for line in run_in(folder, *arguments, "--measured", told).lines if line["type"] == "point"]
     assert after["measured"]
     assert after["vmaf"] < before["vmaf"]
+    drawn = run_in(folder, *arguments, "--quality", "36", "--measured", told, "--plot", "made.svg")
+    assert drawn.code == 0, drawn.err
+    assert "rings: encodes that were made" in (folder / "made.svg").read_text()
+
+
+def test_done_is_not_said_where_the_picture_cannot_be_written(predictors, run_in, clip):
+    folder, _ = predictors
+    (folder / "in_its_place").mkdir()
+    outcome = run_in(
+        folder, "forecast", str(clip), "--encoder", "libx264", "--no-probe", "--plot", "in_its_place", "--json"
+    )
+    assert outcome.code == 1
+    assert [line["type"] for line in outcome.lines] == ["error"]
+    assert "cannot write in_its_place" in outcome.lines[0]["message"]
+
+
+def test_a_predictor_without_figures_is_shown_without_an_empty_table(predictors, run_in):
+    folder, _ = predictors
+    shown = run_in(folder, "registry", "show", "predictor_libx264", "--registry", "registry")
+    assert shown.code == 0, shown.err
+    assert "\nfiles\n" in shown.out
+    assert "\nfigures\n" not in shown.out
 
 
 @pytest.mark.parametrize(

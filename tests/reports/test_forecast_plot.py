@@ -1,6 +1,7 @@
 """The picture of a forecast."""
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 
@@ -38,6 +39,23 @@ def test_the_band_encloses_the_curve():
 def test_without_intervals_there_is_no_band():
     bare = Band("VMAF", VMAF.x, VMAF.y, [None] * 3, [None] * 3)
     assert len(bands(forecast_svg(bare, KBPS, title="x"))) == 1
+
+
+def rings(svg):
+    return [each for each in ET.fromstring(svg).iter(f"{SVG}circle") if each.get("fill") == "none"]
+
+
+def test_an_encode_that_was_made_is_a_ring_at_what_was_measured():
+    assert rings(forecast_svg(VMAF, KBPS, title="x")) == []
+    on_the_curve, above, beyond = (30.0, 88.0), (30.0, 92.0), (45.0, 40.0)
+    drawn = forecast_svg(replace(VMAF, made=[on_the_curve, above, beyond]), KBPS, title="x")
+    curve = next(ET.fromstring(drawn).iter(f"{SVG}polyline")).get("points").split()
+    [first, second, third] = [(float(each.get("cx")), float(each.get("cy"))) for each in rings(drawn)]
+    assert first == tuple(map(float, curve[1].split(",")))
+    assert second[0] == first[0]
+    assert second[1] < first[1]  # pixels count downwards
+    assert third[0] > float(curve[2].split(",")[0])
+    assert third[1] > float(curve[2].split(",")[1])
 
 
 def test_the_same_forecast_gives_the_same_bytes():

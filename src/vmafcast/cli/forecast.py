@@ -76,6 +76,8 @@ def forecast(  # one parameter for each option
     said = result.forecast
     for warning in said.warnings:
         console.hint(f"warning: {warning}")
+    if plot is not None:  # before the first line, so that `done` is said only when all is
+        draw_forecast(result, plot, known)
     for point in said.points:
         console.emit("point", **asdict(point))
     console.emit(
@@ -84,8 +86,6 @@ def forecast(  # one parameter for each option
         sampled_frames=result.sampled_frames, cpu_seconds=result.cpu_seconds, cached=result.cached,
         warnings=list(said.warnings),
     )  # fmt: skip
-    if plot is not None:
-        draw_forecast(result, plot)
     rows = [
         [
             p.quality, p.vmaf, p.vmaf_low, p.vmaf_high, p.kbps, p.kbps_low, p.kbps_high,

@@ -107,7 +107,8 @@ def show(model: str, registry_folder: Path | None, *, as_json: bool) -> None:
     if found.revoked is not None:
         facts["revoked"] = found.revoked
     console.table(found.row.id, ["key", "value"], [[key, str(value)] for key, value in facts.items() if value != ""])
-    console.table("figures", ["figure", "value"], [[f.name, f.value] for f in found.figures], decimals={"value": 5})
+    if found.figures:
+        console.table("figures", ["figure", "value"], [[f.name, f.value] for f in found.figures], decimals={"value": 5})
     console.table("files", ["file", "SHA-256"], [[path, sha] for path, sha in found.files.items()])
     rows = [[event.seq, _minute(event.at_utc), event.event, event.reason or ""] for event in found.events]
     console.table("history", ["no.", "at (UTC)", "event", "why"], rows)

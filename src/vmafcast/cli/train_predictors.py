@@ -85,11 +85,15 @@ def train_predictors(
         ]
         for f in found.pooled
     ]  # fmt: skip
-    console.table(
-        "held-out source groups, all encoders together: VMAF 60 to 98",
-        ["known of the source", "encodes made", "MAE", "bitrate error, %", "VMAF in 90 % interval, %", "bitrate, %"],
-        stages, decimals={"bitrate error, %": 1, "VMAF in 90 % interval, %": 1, "bitrate, %": 1},
-    )  # fmt: skip
+    if stages:
+        console.table(
+            "held-out source groups, all encoders together: VMAF 60 to 98",
+            [
+                "known of the source", "encodes made", "MAE", "bitrate error, %", "VMAF in 90 % interval, %",
+                "bitrate, %",
+            ],
+            stages, decimals={"bitrate error, %": 1, "VMAF in 90 % interval, %": 1, "bitrate, %": 1},
+        )  # fmt: skip
     for codec in found.codecs:
         for reason in codec.failure_reasons:
             console.hint(f"{codec.codec}: {reason}")

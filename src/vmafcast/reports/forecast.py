@@ -25,6 +25,8 @@ class Band:
         Quality values, and what is predicted there.
     low, high
         The ends of the intervals; None where there is none.
+    made
+        Quality value and measured value of encodes that were made: rings, so that the curve is seen through them.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Band:
     y: Sequence[float]
     low: Sequence[float | None]
     high: Sequence[float | None]
+    made: Sequence[tuple[float, float]] = ()
 
 
 def forecast_svg(score: Band, rate: Band, *, title: str, subtitle: str = "", x_label: str = "quality value") -> str:
@@ -54,10 +57,11 @@ def forecast_svg(score: Band, rate: Band, *, title: str, subtitle: str = "", x_l
 def _panel(band: Band, index: int, left: float, right: float, *, log: bool) -> list[str]:
     check([Series(band.name, band.x, band.y)], f"the forecast of {band.name}")
     ends = [value for value in (*band.low, *band.high) if value is not None]
-    everything = [*band.y, *ends]
+    everything = [*band.y, *ends, *(value for _, value in band.made)]
     if len(band.x) < 2 or (log and min(everything) <= 0):
         raise DataError(f"the forecast of {band.name} cannot be drawn: it takes two points or more, above 0")
-    x = Scale(min(band.x), max(band.x), left, right)
+    across_all = [*band.x, *(quality for quality, _ in band.made)]
+    x = Scale(min(across_all), max(across_all), left, right)
     bounds = (min(everything) / 1.1, max(everything) * 1.1) if log else widen(everything)
     y = Scale(*bounds, _HEIGHT - _FOOT, _TOP, log=log)
     y_ticks = log_ticks(*bounds, 7) if log else linear_ticks(*bounds, 7)
@@ -70,4 +74,8 @@ def _panel(band: Band, index: int, left: float, right: float, *, log: bool) -> l
     shade = [f'<polygon points="{way}" fill-opacity=".18" stroke="none"/>'] if len(sure) > 1 else []
     points = [(x(q), y(value)) for q, value in zip(band.x, band.y, strict=True)]
     dots = [marker(index, across, down, 2.2) for across, down in points]
-    return [*parts, series_group(index, [*shade, polyline(points), *dots])]
+    rings = [
+        f'<circle cx="{number(x(q))}" cy="{number(y(value))}" r="5" fill="none" stroke-width="2"/>'
+        for q, value in band.made
+    ]
+    return [*parts, series_group(index, [*shade, polyline(points), *dots, *rings])]

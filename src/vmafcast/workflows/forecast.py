@@ -173,8 +173,10 @@ def source_facts(found: Survey) -> SourceFacts:
     )
 
 
-def draw_forecast(result: Forecasted, output: Path) -> None:
+def draw_forecast(result: Forecasted, output: Path, made: Sequence[MeasuredEncode] = ()) -> None:
     """Draw VMAF and bitrate over the quality value, with their intervals, as an SVG at ``output``.
+
+    Encodes in ``made`` are shown at what was measured of them.
 
     Raises
     ------
@@ -190,9 +192,11 @@ def draw_forecast(result: Forecasted, output: Path) -> None:
     qualities = [float(point.quality) for point in points]
     percent = f"{float(said.level):.0%} intervals"
     lows, highs = [point.vmaf_low for point in points], [point.vmaf_high for point in points]
-    vmaf = Band("VMAF", qualities, [point.vmaf for point in points], lows, highs)
+    vmaf = Band("VMAF", qualities, [point.vmaf for point in points], lows, highs, [(e.quality, e.vmaf) for e in made])
     lows, highs = [point.kbps_low for point in points], [point.kbps_high for point in points]
-    kbps = Band("kbit/s", qualities, [point.kbps for point in points], lows, highs)
+    kbps = Band("kbit/s", qualities, [point.kbps for point in points], lows, highs, [(e.quality, e.kbps) for e in made])
     known = "complexity and probe" if said.probed else "complexity"
     title = f"{result.source.name}: {said.encoder} {said.preset}, predicted"
-    write_text(output, forecast_svg(vmaf, kbps, title=title, subtitle=f"from {known}; {percent}, {said.groups} groups"))
+    rings = "; rings: encodes that were made" if made else ""
+    subtitle = f"from {known}; {percent}, {said.groups} groups{rings}"
+    write_text(output, forecast_svg(vmaf, kbps, title=title, subtitle=subtitle))
