@@ -73,6 +73,7 @@ def test_a_table_on_its_own_is_shown_to_people(call, predictions):
     assert done.code == 0, done.err
     assert "the mean of a clip of new material" in done.out
     assert "conformal-pooled" in done.out
+    assert "judged: conformal; they cover what they promise" in done.out
     assert "wrote out/coverage.json and out/coverage.svg" in done.out
 
 

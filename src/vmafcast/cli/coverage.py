@@ -104,6 +104,8 @@ def coverage(
         report=written[0],
         plot=written[1],
     )
+    if report.passed:
+        console.show(f"judged: {report.served}; they cover what they promise, within the bootstrap error")
     console.show(f"wrote {' and '.join(written)}")
     if not report.passed:
         worst = min(report.failing, key=lambda figure: figure.coverage_interval[1] - float(figure.level))

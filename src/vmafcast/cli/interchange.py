@@ -185,7 +185,7 @@ def verify(
         raise IntegrityError(
             f"{folder} ({said}) is not sound, problems: {problems}; mend or build anew what is named above"
         )
-    console.show(f"{folder}: {said} hold; {notes} notes")
+    console.show(f"{folder}: {said} hold; {notes} note{'' if notes == 1 else 's'}")
     if again:
         console.show(
             f"{len(again.rebuilt)} cells made again (seed {seed}): the same to the last digit, {again.frames:,} "
