@@ -125,7 +125,11 @@ def test_a_prediction_says_how_sure_it_is(ensembled, run_in):
     ("arguments", "code", "word"),
     [
         (["--confidence", "1.5", "--recipe", "fr_regressor_v3"], 2, "is not a level"),
-        (["--confidence", "0.9", "--recipe", "fr_regressor_v4"], 2, "vmafcast ensemble fr_regressor_v4"),
+        (
+            ["--confidence", "0.9", "--recipe", "fr_regressor_v4"],
+            2,
+            "vmafcast ensemble fr_regressor_v4 --corpus CORPUS --registry ",
+        ),
         (["--confidence", "0.9", "--model", "ensemble/member_seed0.onnx"], 2, "single model"),
     ],
 )

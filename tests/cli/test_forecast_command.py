@@ -123,6 +123,7 @@ def test_a_predictor_without_figures_is_shown_without_an_empty_table(predictors,
     ("arguments", "code", "words"),
     [
         (("--encoder", "libvvenc"), 1, "there is no predictor of libvvenc"),
+        (("--encoder", "libvvenc"), 1, "`vmafcast train-predictors --encoder libvvenc --registry registry`"),
         (("--encoder", "libx999"), 2, "libx999"),
         (("--encoder", "libx264", "--quality", "99"), 2, "takes a quality"),
         (("--encoder", "libx264", "--preset", "ludicrous"), 2, "no preset"),

@@ -25,7 +25,7 @@ from vmafcast.registry.candidate import read_candidate
 from vmafcast.registry.store import Registry
 from vmafcast.registry.verify import verify
 from vmafcast.workflows import serving
-from vmafcast.workflows.serving import PACKAGED, load_champion, serving_registry
+from vmafcast.workflows.serving import PACKAGED, load_champion, own_registry, serving_registry
 from vmafcast.workflows.train import TrainRequest, train
 
 ROOT = Path(__file__).parents[2]
@@ -178,3 +178,11 @@ def test_an_installed_wheel_predicts_out_of_the_box(installed, tmp_path):
         [python, "-I", "-c", code, "registry", "verify"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_trained_goes_into_a_registry_of_ones_own(tmp_path, monkeypatch):
+    mine = Registry.open(tmp_path / "mine", create=True)
+    assert own_registry(mine) == tmp_path / "mine"
+    shutil.copytree(mine.folder, tmp_path / "packaged")
+    monkeypatch.setattr(serving, "packaged_folder", lambda: tmp_path / "packaged")
+    assert own_registry(Registry.open(tmp_path / "packaged")) == Path("registry")

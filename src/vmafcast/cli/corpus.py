@@ -144,8 +144,8 @@ def describe(folder: Path, *, as_json: bool) -> None:
     columns = ["encoder", "preset", "qualities", "cells", "VMAF min", "median", "max", "kbit/s", "CPU s"]
     console.table(str(folder), columns, rows)
     console.show(
-        f"{summary.cells:,} cells, {summary.frames:,} frames, {summary.sources} sources in {summary.source_groups} "
-        f"source groups; teacher {', '.join(summary.teachers)}; "
+        f"{summary.cells:,} cells, {summary.frames:,} frames encoded, {summary.sources} sources in "
+        f"{summary.source_groups} source groups; teacher {', '.join(summary.teachers)}; "
         f"ffmpeg {', '.join(summary.ffmpeg_versions) or 'not stated'}; "
         f"{'complete' if summary.complete else 'not every source has every setting'}; "
         f"{summary.bytes_on_disk / 1e6:,.1f} MB; sha256 {summary.sha256[:16]}…"

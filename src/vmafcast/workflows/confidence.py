@@ -16,7 +16,7 @@ from vmafcast.models.manifest import ENSEMBLE_SUFFIX, EnsembleManifest
 from vmafcast.models.runtime import FrameModel, Prediction
 from vmafcast.registry.store import Registry
 from vmafcast.workflows.calibration import CLIP_RULE, FRAME_RULE, stored_calibration
-from vmafcast.workflows.serving import load_champion
+from vmafcast.workflows.serving import load_champion, own_registry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +57,7 @@ def load_ensemble_champion(registry: Registry, recipe: str) -> tuple[str, FrameM
             return load_champion(registry, name)
     raise RequestError(
         f"no ensemble is served for {recipe!r} in {registry.folder}, and a single model has no interval; "
-        f"train one with `vmafcast ensemble {recipe}`"
+        f"train one with `vmafcast ensemble {recipe} --corpus CORPUS --registry {own_registry(registry)}`"
     )
 
 

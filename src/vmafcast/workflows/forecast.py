@@ -28,7 +28,7 @@ from vmafcast.models.predictor.sidecar import PredictorSidecar
 from vmafcast.registry.entry import load
 from vmafcast.registry.store import Registry
 from vmafcast.reports.forecast import Band, forecast_svg
-from vmafcast.workflows.serving import serving_registry
+from vmafcast.workflows.serving import own_registry, serving_registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,10 @@ def load_predictor(registry: Registry, encoder: str) -> PredictorModel:
     try:
         entry = registry.champion(name)
     except RequestError as error:
+        said = get_encoder(encoder).name
         raise CapabilityError(
-            f"there is no predictor of {get_encoder(encoder).name} in {registry.folder}: none has passed its gate; "
-            f"train one with `vmafcast train-predictors --encoder {get_encoder(encoder).name}`"
+            f"there is no predictor of {said} in {registry.folder}: none has passed its gate, or none was trained; "
+            f"train one with `vmafcast train-predictors --encoder {said} --registry {own_registry(registry)}`"
         ) from error
     loaded = load(entry)
     try:

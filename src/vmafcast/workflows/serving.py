@@ -75,6 +75,14 @@ def serving_registry(folder: Path | None = None) -> Serving:
     return Serving(opened, str(chosen), opened.notices)
 
 
+def own_registry(registry: Registry) -> Path:
+    """Return where a model would have to go to be served beside those of ``registry``.
+
+    Nothing goes into the registry that comes with vmafcast: in its place it is the one that is asked before it.
+    """
+    return DEFAULT_REGISTRY if registry.folder == packaged_folder() else registry.folder
+
+
 def verified_folder(folder: Path | None = None) -> Path:
     """Return the folder that :func:`serving_registry` would open, without opening it: it may not hold."""
     if folder is None and _is_packaged():
