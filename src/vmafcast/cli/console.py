@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _WIDTH_OF_A_FILE = 160  # columns, where output is no terminal: a table in a log should not be folded
 _DECIMALS = 2
+_NARROWEST = 16  # characters of a word that a column of texts has room for, whatever the terminal
 _NOTHING = "—"
 
 
@@ -97,16 +98,21 @@ class Console:
         from rich.text import Text
 
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, collapse_padding=True, pad_edge=False)
+        shown: list[list[str]] = []
         for index, name in enumerate(columns):
             values = [row[index] for row in rows]
             numeric = bool(rows) and all(value is None or isinstance(value, int | float) for value in values)
-            whole = numeric or not any(" " in str(value) for value in values)  # a name or a number is not broken in two
+            places = (decimals or {}).get(name, _DECIMALS)
+            shown.append([_cell(value, places) for value in values])
+            # Where the terminal is narrow headings and texts are wrapped, and a number is never cut.
+            words = (word for cell in shown[-1] for word in cell.split())
+            widest = max(map(len, words), default=0)
             table.add_column(
-                name, justify="right" if numeric else "left", no_wrap=whole, overflow="ellipsis" if whole else "fold"
-            )
-        places = [(decimals or {}).get(name, _DECIMALS) for name in columns]
-        for row in rows:
-            table.add_row(*(Text(_cell(value, count)) for value, count in zip(row, places, strict=True)))
+                name, justify="right" if numeric else "left", overflow="fold",
+                min_width=widest if numeric else min(widest, _NARROWEST),
+            )  # fmt: skip
+        for cells in zip(*shown, strict=True):
+            table.add_row(*map(Text, cells))
         self.show(Text(title, style="bold"), table, "")
 
 
