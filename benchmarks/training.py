@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import time
 from collections.abc import Iterable, Sequence
@@ -25,6 +24,7 @@ import numpy as np
 
 from benchmarks.case_5640 import case_5640
 from benchmarks.torch_reference import train_fold
+from vmafcast.common.cores import usable_cores
 from vmafcast.common.files import write_text
 from vmafcast.common.provenance import code_version, host_facts
 from vmafcast.corpus.store import CorpusStore
@@ -129,7 +129,7 @@ def _sequential(recipe: Recipe, rows: Rows, seeds: Sequence[int], judged: Sequen
     for fold in folds:
         if fold.name not in judged:
             continue
-        trained = train_fold(recipe, rows, fold.test, seeds[0], threads=os.cpu_count() or 1)
+        trained = train_fold(recipe, rows, fold.test, seeds[0], threads=usable_cores())
         seconds.append(trained.seconds)
         wanted = rows.target[fold.test].astype(np.float64)
         correlations.append(plcc(wanted, trained.predictions))
