@@ -114,7 +114,7 @@ def test_every_packaged_byte_is_verified(packaged):
 
 
 def test_what_is_packaged_holds():
-    """Whatever the package holds: verified, no smoke model, every champion with its card (a member has its ensemble's)."""
+    """Whatever the package holds: verified, no smoke model, every champion with its card."""
     folder = serving.packaged_folder()
     assert folder == Path(vmafcast.__file__).parent / "shipped"
     if not folder.exists():
