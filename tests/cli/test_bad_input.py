@@ -157,6 +157,26 @@ def test_ctrl_c_ends_at_once_and_leaves_nothing_half_written(clip, tmp_path, run
     assert not running()
 
 
+def test_ctrl_c_ends_what_a_build_runs_and_not_only_what_it_would_run_next(clip, tmp_path, running):
+    """Polars' own handler of the signal must not keep it from a build that waits for a cell."""
+    arguments = ("corpus", "build", clip, "--encoder", "libaom-av1", "--preset", "0", "--out", "corpus")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vmafcast.cli.main", *map(str, arguments)],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while not list(tmp_path.glob("corpus/vmafcast-work-*/c6.packets")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted" in err
+    assert not list(tmp_path.glob("corpus/encodes/*")), "the cells were waited for"
+    assert not running()
+
+
 def test_training_without_its_extra_names_the_extra(tmp_path):
     code = (
         "import sys; sys.modules['jax'] = None; sys.argv = ['vmafcast', 'train', 'fr_regressor_v3', '--corpus', 'c']; "

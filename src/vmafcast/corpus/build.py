@@ -10,13 +10,14 @@ from __future__ import annotations
 import shutil
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from vmafcast.common.errors import FfmpegError, MediaError, OutputError, VmafcastError
 from vmafcast.common.progress import Progress, Silent
+from vmafcast.common.waiting import first_settled
 from vmafcast.corpus.estimate import BuildPlan, SweepEstimate, estimate, plan_build
 from vmafcast.corpus.feature_costs import note_feature_costs
 from vmafcast.corpus.plan import Cell, CellGroup, Sweep
@@ -201,8 +202,7 @@ def _run_all(
                 while waiting and len(running) < processes:
                     group = waiting.popleft()
                     running[pool.submit(run, group)] = group
-                settled, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in settled:
+                for future in first_settled(running):
                     group = running.pop(future)
                     error = future.exception()
                     if error is None:

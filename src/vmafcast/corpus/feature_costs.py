@@ -17,6 +17,7 @@ from pydantic import Field
 from vmafcast.common.documents import Document, read_document, write_document
 from vmafcast.common.errors import DataError, FfmpegError
 from vmafcast.common.progress import Progress, Silent
+from vmafcast.common.waiting import first_settled
 from vmafcast.corpus.store import CorpusStore
 from vmafcast.media.feature_cost import measure_feature_cost
 from vmafcast.media.features import FeatureSet
@@ -133,8 +134,11 @@ def note_feature_costs(
         ThreadPoolExecutor(max_workers=processes) as pool,
     ):
         try:
-            for costs in pool.map(measure, todo.values()):
-                measured += costs
+            running = {pool.submit(measure, job) for job in todo.values()}
+            while running:
+                for future in first_settled(running):
+                    running.remove(future)
+                    measured += future.result()
                 task.describe(f"measuring what features cost: {len(measured)} known")
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
