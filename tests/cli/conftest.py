@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+import polars as pl
 import pytest
 
 from vmafcast.cli.main import main
@@ -292,6 +294,32 @@ def better(train_here):
 def worse(train_here):
     """A candidate that passes every fixed bound, and is much worse than the champion on a source."""
     return train_here("worse", frame_stride=8)
+
+
+@pytest.fixture(scope="session")
+def predictions(tmp_path_factory):
+    """Held-out predictions of 25 source groups, whose members agree more than they are right."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for group in range(25):
+        shift = rng.normal(0, 3)
+        for encoder in ("libx264", "libsvtav1"):
+            for quality in (20, 40):
+                measured = rng.uniform(30, 90) + rng.normal(0, 1, 5)
+                said = measured + shift + rng.normal(0, 0.3, (3, 5))
+                rows.append(
+                    pl.DataFrame({
+                        "source": f"clip{group}", "source_group": f"group{group}", "encoder": encoder,
+                        "preset": "medium", "quality": quality, "preset_norm": 0.5, "crf_norm": quality / 63,
+                        "cell": f"{group}-{encoder}-{quality}", "frame_index": range(5), "vmaf": measured,
+                        **{f"seed{number}": said[number] for number in range(3)},
+                        **{f"untold_seed{number}": said[number] + 5 for number in range(3)},
+                    })
+                )  # fmt: skip
+    folder = tmp_path_factory.mktemp("candidate")
+    (folder / "held_out").mkdir()
+    pl.concat(rows).write_parquet(folder / "held_out" / "predictions.parquet")
+    return folder
 
 
 @pytest.fixture(scope="session")

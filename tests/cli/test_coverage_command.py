@@ -3,38 +3,11 @@ from __future__ import annotations
 import json
 from xml.etree import ElementTree as ET
 
-import numpy as np
 import polars as pl
 import pytest
 
 from vmafcast.common.documents import read_document
 from vmafcast.evaluation.coverage_report import CoverageReport
-
-
-@pytest.fixture(scope="module")
-def predictions(tmp_path_factory):
-    """Held-out predictions of 25 source groups, whose members agree more than they are right."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for group in range(25):
-        shift = rng.normal(0, 3)
-        for encoder in ("libx264", "libsvtav1"):
-            for quality in (20, 40):
-                measured = rng.uniform(30, 90) + rng.normal(0, 1, 5)
-                said = measured + shift + rng.normal(0, 0.3, (3, 5))
-                rows.append(
-                    pl.DataFrame({
-                        "source": f"clip{group}", "source_group": f"group{group}", "encoder": encoder,
-                        "preset": "medium", "quality": quality, "preset_norm": 0.5, "crf_norm": quality / 63,
-                        "cell": f"{group}-{encoder}-{quality}", "frame_index": range(5), "vmaf": measured,
-                        **{f"seed{number}": said[number] for number in range(3)},
-                        **{f"untold_seed{number}": said[number] + 5 for number in range(3)},
-                    })
-                )  # fmt: skip
-    folder = tmp_path_factory.mktemp("candidate")
-    (folder / "held_out").mkdir()
-    pl.concat(rows).write_parquet(folder / "held_out" / "predictions.parquet")
-    return folder
 
 
 def test_a_candidate_is_evaluated_and_its_report_and_picture_are_left(call, predictions, tmp_path):

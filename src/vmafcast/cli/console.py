@@ -12,10 +12,11 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from vmafcast.cli.columns import Column, parts_of
 from vmafcast.common.progress import Silent
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 _WIDTH_OF_A_FILE = 160  # columns, where output is no terminal: a table in a log should not be folded
 _DECIMALS = 2
-_NARROWEST = 16  # characters of a word that a column of texts has room for, whatever the terminal
 _NOTHING = "—"
 
 
@@ -77,8 +77,11 @@ class Console:
         rows: Sequence[Sequence[object]],
         *,
         decimals: Mapping[str, int] | None = None,
+        key: int = 1,
     ) -> None:
         """Show a table: columns of numbers to the right, others to the left.
+
+        Where the terminal is narrow headings and texts are wrapped, and what still has no room stands below.
 
         Parameters
         ----------
@@ -90,6 +93,8 @@ class Console:
             A value for each column; None is shown as a dash.
         decimals
             How many decimals the numbers of a column have, by heading, where it is not two.
+        key
+            How many columns at the left tell the rows apart: they are repeated where the table is shown in parts.
         """
         if self.as_json:
             return
@@ -97,23 +102,23 @@ class Console:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, collapse_padding=True, pad_edge=False)
-        shown: list[list[str]] = []
+        shown = []
         for index, name in enumerate(columns):
             values = [row[index] for row in rows]
             numeric = bool(rows) and all(value is None or isinstance(value, int | float) for value in values)
             places = (decimals or {}).get(name, _DECIMALS)
-            shown.append([_cell(value, places) for value in values])
-            # Where the terminal is narrow headings and texts are wrapped, and a number is never cut.
-            words = (word for cell in shown[-1] for word in cell.split())
-            widest = max(map(len, words), default=0)
-            table.add_column(
-                name, justify="right" if numeric else "left", overflow="fold",
-                min_width=widest if numeric else min(widest, _NARROWEST),
-            )  # fmt: skip
-        for cells in zip(*shown, strict=True):
-            table.add_row(*map(Text, cells))
-        self.show(Text(title, style="bold"), table, "")
+            shown.append(Column(name.strip(), tuple(_cell(value, places) for value in values), numeric))
+        tables: list[RenderableType] = []
+        for part in parts_of(shown, _width(), key):
+            table = Table(box=box.SIMPLE_HEAD, show_edge=False, collapse_padding=True, pad_edge=False)
+            for place in part:
+                column = shown[place.index]
+                justify: Literal["left", "right"] = "right" if column.numeric else "left"
+                table.add_column(column.heading, justify=justify, overflow="fold", width=place.width)
+            for cells in zip(*(shown[place.index].cells for place in part), strict=True):
+                table.add_row(*map(Text, cells))
+            tables += [table, ""]
+        self.show(Text(title, style="bold"), *tables)
 
 
 class TerminalProgress:
@@ -179,6 +184,13 @@ def say(text: str) -> None:
             for line in text.splitlines()
         )
     click.echo(text, err=True)
+
+
+def _width() -> int:
+    """Return how wide standard output is, in characters."""
+    from rich.console import Console as RichConsole
+
+    return RichConsole().width if sys.stdout.isatty() else _WIDTH_OF_A_FILE
 
 
 def _cell(value: object, decimals: int) -> str:

@@ -142,7 +142,7 @@ def describe(folder: Path, *, as_json: bool) -> None:
         for e in summary.encoders
     ]  # fmt: skip
     columns = ["encoder", "preset", "qualities", "cells", "VMAF min", "median", "max", "kbit/s", "CPU s"]
-    console.table(str(folder), columns, rows)
+    console.table(str(folder), columns, rows, key=2)
     console.show(
         f"{summary.cells:,} cells, {summary.frames:,} frames encoded, {summary.sources} sources in "
         f"{summary.source_groups} source groups; teacher {', '.join(summary.teachers)}; "

@@ -75,7 +75,7 @@ def coverage(
         console.emit("figure", **figure.model_dump(mode="json"))
     for mean in report.means:
         console.emit("mean", **mean.model_dump(mode="json"))
-    columns = ["intervals", "level", "encoder", "groups", "covered", "from", "to", "median width", "mean width"]
+    columns = ["intervals", "level", "encoder", "groups", "held", "from", "to", "median width", "mean width"]
     for rule, what in (("hcp-clip", "the mean of a clip"), ("hcp-frame", "a frame"), ("most-frames", "most frames")):
         rows = []
         for f in report.figures:
@@ -84,13 +84,14 @@ def coverage(
                 shown = (f.coverage, *f.coverage_interval, f.median_width, f.mean_width)
                 rows.append([f.method, level_text(f.level), f.cell, f.groups, *shown])
         if rows:
-            three = dict.fromkeys(("covered", "from", "to", "median width", "mean width"), 3)
-            console.table(f"{what} of new material", columns, rows, decimals=three)
+            three = dict.fromkeys(("held", "from", "to"), 3)
+            console.table(f"{what} of new material", columns, rows, decimals=three, key=3)
     console.table(
         "the mean of the members",
         ["unit", "encoder", "units", "PLCC", "RMSE"],
         [[mean.unit, mean.cell, mean.units, mean.plcc, mean.rmse] for mean in report.means],
         decimals={"PLCC": 5, "RMSE": 3},
+        key=2,
     )
     written = [str(output / name) for name in (REPORT_NAME, PLOT_NAME)]
     console.emit(

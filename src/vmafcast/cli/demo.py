@@ -27,6 +27,7 @@ def demo(folder: Path, ffmpeg_path: str | None) -> None:
         f"{corpus.frames:,} frames",
         ["encoder", "preset", "encodes", "VMAF min", "median", "max", "CPU s"],
         [[e.encoder, e.preset, e.cells, e.vmaf_min, e.vmaf_median, e.vmaf_max, e.cpu_seconds] for e in corpus.encoders],
+        key=2,
     )
     folds = sorted(loso.folds, key=lambda fold: fold.rmse)
     console.table(

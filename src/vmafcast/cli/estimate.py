@@ -26,7 +26,7 @@ def show_estimate(console: Console, folder: Path, found: SweepEstimate) -> None:
         for each in found.encoders
     ]
     if rows:
-        console.table(str(folder), ["encoder", "preset", "cells", "processes", "CPU s", "basis"], rows)
+        console.table(str(folder), ["encoder", "preset", "cells", "processes", "CPU s", "basis"], rows, key=2)
     console.show(
         f"{folder}: {found.planned:,} cells are planned, {found.already_finished:,} are finished, "
         f"{found.planned - found.already_finished:,} would run in {found.groups:,} processes; nothing was written"

@@ -92,7 +92,7 @@ def train_predictors(
                 "known of the source", "encodes made", "MAE", "bitrate error, %", "VMAF in 90 % interval, %",
                 "bitrate, %",
             ],
-            stages, decimals={"bitrate error, %": 1, "VMAF in 90 % interval, %": 1, "bitrate, %": 1},
+            stages, key=2, decimals={"bitrate error, %": 1, "VMAF in 90 % interval, %": 1, "bitrate, %": 1},
         )  # fmt: skip
     for codec in found.codecs:
         for reason in codec.failure_reasons:
