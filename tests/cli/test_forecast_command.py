@@ -42,6 +42,21 @@ def test_training_says_what_came_of_it(predictors):
     assert json.loads((folder / outcome.done["report"]).read_text())["codecs"][0]["codec"] == "libx264"
 
 
+def test_what_was_promoted_and_where_is_said(predictors, run_in, tmp_path):
+    folder, outcome = predictors
+    [codec] = [line for line in outcome.lines if line["type"] == "codec"]
+    champion = json.loads((folder / "registry" / "registry.json").read_text())["champions"]["predictor_libx264"]
+    assert codec["champion"] == champion
+    assert (outcome.done["promoted"], outcome.done["registry"]) == ([champion], "registry")
+    shutil.copytree(folder / "corpora", tmp_path / "corpora")
+    arguments = ("train-predictors", "--root", "corpora", "--encoder", "x264", "--epochs", "2")
+    shown = run_in(tmp_path, *arguments, "--registry", "mine")
+    assert f"predictors/predictor_libx264: promoted in mine as {champion}\n" in shown.out
+    shown = run_in(tmp_path, *arguments)
+    assert "predictors/predictor_libx264: written, and promoted nowhere" in shown.out
+    assert run_in(tmp_path, *arguments, "--out", "corpora/one/encodes.parquet").code == 1
+
+
 def test_a_refusal_has_its_exit_code_and_names_the_encoders(run_in, tmp_path):
     outcome = run_in(tmp_path, "train-predictors", "--synthetic-smoke", "--encoder", "libx264", "--epochs", "1")
     assert outcome.code == 3

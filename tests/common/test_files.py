@@ -19,6 +19,7 @@ from vmafcast.common.files import (
     is_alive,
     is_stale,
     publish,
+    require_place,
     sha256_bytes,
     sha256_file,
     sweep_temporaries,
@@ -166,6 +167,8 @@ def test_a_place_that_something_else_takes(tmp_path, place):
     (tmp_path / "folder").mkdir()
     with pytest.raises(OutputError, match=r"cannot write .*; choose a place") as caught:
         write_text(tmp_path / place, "x")
+    with pytest.raises(OutputError, match=r"cannot write .*; choose a place"):
+        require_place(tmp_path / place)
     assert isinstance(caught.value, OSError)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder"]
 
@@ -178,8 +181,18 @@ def test_a_folder_that_may_not_be_written(unprivileged):
     for place in (closed / "new", closed / "old", closed / "sub" / "new"):
         with pytest.raises(OutputError, match=r"cannot write .*(not writable|Permission denied)"):
             write_text(place, "x")
+        with pytest.raises(OutputError, match="not writable"):
+            require_place(place)
     assert (closed / "old").read_text() == "old"
     assert [path.name for path in closed.iterdir()] == ["old"]
+
+
+def test_a_place_is_looked_at_and_nothing_made_of_it(tmp_path, monkeypatch):
+    (tmp_path / "old").write_text("old")
+    monkeypatch.chdir(tmp_path)
+    for place in (tmp_path / "old", tmp_path / "new", tmp_path / "deep" / "in" / "it", Path("new"), Path("deep/in")):
+        require_place(place)
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 
 def test_a_name_that_is_too_long(tmp_path):

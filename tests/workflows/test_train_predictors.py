@@ -6,7 +6,7 @@ import shutil
 import polars as pl
 import pytest
 
-from vmafcast.common.errors import CapabilityError, DataError, RequestError
+from vmafcast.common.errors import CapabilityError, DataError, OutputError, RequestError
 from vmafcast.corpus.surveyed import SURVEYS
 from vmafcast.evaluation.predictor_report import CodecReport
 from vmafcast.registry.store import Registry
@@ -83,6 +83,37 @@ def test_only_what_passed_is_written_and_served(trained):
     assert model.sidecar.training.source_groups == 10
     with pytest.raises(CapabilityError, match="there is no predictor of libx265"):
         load_predictor(Registry.open(output / "registry"), "libx265")
+
+
+def test_what_was_promoted_is_named(trained):
+    output, codecs, done = trained
+    served = Registry.open(output / "registry").champion("predictor_libx264")
+    assert {name: codec.champion for name, codec in codecs.items()} == {
+        "libx264": served.id, "libx265": None, "libsvtav1": None, "libvvenc": None,
+    }  # fmt: skip
+    assert [codec.champion for codec in done.report.codecs].count(None) == 3
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ({"output": "file/out"}, "file is no folder"),
+        ({"output": "out", "report": "folder"}, "a folder stands in its place"),
+        ({"output": "out", "registry": "file/registry"}, "file is no folder"),
+        ({"output": "out", "registry": "other"}, "is not empty .it holds notes.txt"),
+        ({"output": "taken"}, "holds other things"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_read(tmp_path, place, words):
+    (tmp_path / "file").write_text("")
+    for kept in ("folder", "other", "taken/predictor_libx264"):
+        (tmp_path / kept).mkdir(parents=True)
+        (tmp_path / kept / "notes.txt").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    places = {name: tmp_path / where for name, where in place.items()}
+    with pytest.raises((OutputError, RequestError), match=words):
+        run(roots=(tmp_path / "nowhere",), encoders=("libx264",), **places)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_every_card_says_its_status(trained):

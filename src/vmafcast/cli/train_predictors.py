@@ -97,11 +97,18 @@ def train_predictors(
     for codec in found.codecs:
         for reason in codec.failure_reasons:
             console.hint(f"{codec.codec}: {reason}")
+    promoted = [codec.champion for codec in found.codecs if codec.champion]
     console.emit(
-        "done", report=str(result.path), passed=result.passed, smoke=found.smoke, **found.summary.model_dump(),
+        "done", report=str(result.path), registry=str(registry) if promoted else None, promoted=promoted,
+        passed=result.passed, smoke=found.smoke, **found.summary.model_dump(),
         pooled=[each.model_dump(mode="json") for each in found.pooled],
     )  # fmt: skip
     console.show(f"{result.path}: {found.summary.n_pass} of {len(found.codecs)} encoders passed")
+    for codec in found.codecs:
+        if codec.champion:
+            console.show(f"{codec.model}: promoted in {registry} as {codec.champion}")
+        elif codec.model:
+            console.show(f"{codec.model}: written, and promoted nowhere, as no --registry was given")
     if result.passed or (allow_empty and result.empty):
         return
     refused = [codec.codec for codec in found.codecs if codec.status != "pass"]

@@ -98,6 +98,26 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
 
 
+def require_place(path: Path) -> None:
+    """Make sure that a file can be written at ``path``, before any work is done for it; nothing is made.
+
+    Raises
+    ------
+    OutputError
+        A folder stands there, or the folder it belongs in is no folder, cannot be written or cannot be made.
+    """
+    folder = next((each for each in path.parents if os.access(each, os.F_OK)), Path())
+    reason = None
+    if path.is_dir():
+        reason = "a folder stands in its place"
+    elif not folder.is_dir():
+        reason = f"{folder} is no folder"
+    elif not os.access(folder, os.W_OK):
+        reason = f"{folder} is not writable"
+    if reason is not None:
+        raise OutputError(f"cannot write {path}: {reason}; choose a place that can be written")
+
+
 def publish(temporary: Path, path: Path) -> None:
     """Flush ``temporary`` to the disk and rename it to ``path``.
 

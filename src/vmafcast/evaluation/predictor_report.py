@@ -68,6 +68,8 @@ class CodecReport(Document):
         Errors and coverage without the probe and with it, after no, one and two measured encodes.
     model
         Where the model was written, null where it was not.
+    champion
+        Under which id it was promoted, null where it was not.
     """
 
     codec: str
@@ -84,6 +86,7 @@ class CodecReport(Document):
     folds: tuple[PredictorFold, ...]
     stages: tuple[StageFigures, ...]
     model: str | None = None
+    champion: str | None = None
 
 
 class ReportGate(Document):

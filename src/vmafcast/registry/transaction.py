@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmafcast.common.errors import OutputError, RequestError
-from vmafcast.common.files import temporary_sibling, write_bytes
+from vmafcast.common.files import require_place, temporary_sibling, write_bytes
 from vmafcast.registry.journal import (
     EVENTS_NAME,
     Event,
@@ -167,6 +167,21 @@ def put_folder(place: Path, files: Mapping[str, bytes]) -> None:
             raise OutputError(f"cannot write {place}: {error.strerror}") from error
 
 
+def require_room(folder: Path) -> None:
+    """Make sure that a registry is in ``folder`` or can be made there, before any work is done for it.
+
+    Raises
+    ------
+    RequestError
+        The folder holds something else.
+    OutputError
+        It cannot be written.
+    """
+    require_place(folder / EVENTS_NAME)
+    if folder.exists() and not (folder / EVENTS_NAME).exists():
+        _refuse_strangers(folder)
+
+
 def create(folder: Path, lock_timeout_s: float) -> None:
     """Make an empty registry in ``folder``, which is empty or does not exist.
 
@@ -179,16 +194,23 @@ def create(folder: Path, lock_timeout_s: float) -> None:
     """
     try:
         (folder / MODELS_NAME).mkdir(parents=True, exist_ok=True)
-        strangers = _strangers(folder)
     except OSError as error:
         raise OutputError(f"cannot make a registry at {folder}: {error.strerror}") from error
-    if strangers:
-        raise RequestError(f"{folder} is not empty (it holds {strangers[0]}); give an empty folder")
+    _refuse_strangers(folder)
     with exclusive(folder, lock_timeout_s):
         if not (folder / EVENTS_NAME).exists():
             write_bytes(folder / REGISTRY_NAME, render(State()))
             # Last, because a folder is a registry by having it.
             write_bytes(folder / EVENTS_NAME, b"")
+
+
+def _refuse_strangers(folder: Path) -> None:
+    try:
+        strangers = _strangers(folder)
+    except OSError as error:
+        raise OutputError(f"cannot make a registry at {folder}: {error.strerror}") from error
+    if strangers:
+        raise RequestError(f"{folder} is not empty (it holds {strangers[0]}); give an empty folder")
 
 
 def _strangers(folder: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from vmafcast.common.documents import write_document
 from vmafcast.common.errors import DataError
-from vmafcast.common.files import write_bytes
+from vmafcast.common.files import require_place, write_bytes
 from vmafcast.common.progress import Progress, Silent
 from vmafcast.common.provenance import FileFact, RunRecord, utc_now
 from vmafcast.encoders.catalogue import get_encoder
@@ -35,10 +35,11 @@ from vmafcast.evaluation.verdict import Verdict, VerdictCorpus, verdict_of, writ
 from vmafcast.models.predictor.process import SWEEPS
 from vmafcast.registry.candidate import read_candidate
 from vmafcast.registry.store import Registry
+from vmafcast.registry.transaction import require_room
 from vmafcast.workflows.predictor_model import Refit, predictor_card, refit, write_status
 from vmafcast.workflows.predictor_rows import Found, PredictorRows, find_corpora, read_rows
 from vmafcast.workflows.predictor_smoke import smoke_rows
-from vmafcast.workflows.whole_folder import whole_folder
+from vmafcast.workflows.whole_folder import require_replaceable, whole_folder
 
 DEFAULT_ROOTS = (Path("data/corpus"), Path("corpora"))
 SIDECAR_NAME = "model.json"
@@ -81,6 +82,11 @@ class PredictorsRequest:
     smoke: bool = False
     licence: str = ""
 
+    @property
+    def report_path(self) -> Path:
+        """Where the report goes."""
+        return self.report or self.output / REPORT_NAME
+
 
 @dataclass(frozen=True, slots=True)
 class PredictorsTrained:
@@ -117,6 +123,7 @@ def train_predictors(
     names = tuple(dict.fromkeys(get_encoder(name).name for name in request.encoders)) or tuple(
         encoder.name for encoder in SOFTWARE
     )
+    _require_places(names, request)
     record = RunRecord("vmafcast train-predictors", {"encoders": list(names), "sweeps": request.sweeps})
     found = Found((), (), ()) if request.smoke else find_corpora(request.roots)
     if not request.smoke and not found.corpora and not request.allow_empty:
@@ -152,9 +159,20 @@ def train_predictors(
         summary=summary_of(codecs),
         run_provenance=record.finish(),
     )
-    path = request.report or request.output / REPORT_NAME
-    write_document(path, finished)
-    yield PredictorsTrained(finished, path)
+    write_document(request.report_path, finished)
+    yield PredictorsTrained(finished, request.report_path)
+
+
+def _require_places(names: Sequence[str], request: PredictorsRequest) -> None:
+    """Make sure that all that may come of it has its place, before an hour goes by."""
+    require_place(request.report_path)
+    if request.smoke:
+        return
+    for name in names:
+        require_place(request.output / f"predictor_{name}.md")
+        require_replaceable(request.output / f"predictor_{name}", known_by=SIDECAR_NAME)
+    if request.registry is not None:
+        require_room(request.registry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +218,12 @@ def _conclude(
         _write_candidate(staged, made, predictor_card(made, verdict, rows))
         write_verdict(staged, verdict)
     write_bytes(card, predictor_card(made, verdict, rows).encode())
+    champion = None
     if request.registry is not None:
         registry = Registry.open(request.registry, create=True)
-        registry.ship(read_candidate(folder), verdict, description=f"encode predictor of {judged.encoder}")
-    return report.model_copy(update={"model": str(folder)})
+        entry = registry.ship(read_candidate(folder), verdict, description=f"encode predictor of {judged.encoder}")
+        champion = entry.id
+    return report.model_copy(update={"model": str(folder), "champion": champion})
 
 
 def _write_candidate(folder: Path, made: Refit, card: str) -> None:
@@ -218,7 +238,7 @@ def _verdict(judged: _Judged, made: Refit, found: Found, request: PredictorsRequ
         PredictorThresholds(),
         recipe=made.sidecar.id,
         onnx_sha256=made.sidecar.sha256,
-        loso_dir=str(request.report or request.output / REPORT_NAME),
+        loso_dir=str(request.report_path),
         per_seed={0: mean_of([fold.plcc for fold in judged.folds])},
         corpus=VerdictCorpus(
             present=True,

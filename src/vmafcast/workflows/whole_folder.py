@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vmafcast.common.errors import OutputError, RequestError
+from vmafcast.common.files import require_place
 from vmafcast.media.workdir import private_workdir, sweep_workdirs
 
 # Of Linux's renameat2(2).
@@ -39,7 +40,7 @@ def whole_folder(output: Path, *, known_by: str) -> Iterator[Path]:
         The folder cannot be written.
     """
     place = output.resolve()
-    _require_replaceable(output, place, known_by)
+    require_replaceable(output, known_by=known_by)
     is_new = not place.parent.exists()
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -61,8 +62,17 @@ def whole_folder(output: Path, *, known_by: str) -> Iterator[Path]:
                 place.parent.rmdir()  # it holds the new folder, unless that was never finished
 
 
-def _require_replaceable(output: Path, place: Path, known_by: str) -> None:
+def require_replaceable(output: Path, *, known_by: str) -> None:
+    """Make sure that :func:`whole_folder` may take the place of ``output``, before any work is done for it.
+
+    Raises
+    ------
+    RequestError, OutputError
+        See there.
+    """
+    place = output.resolve()
     if not place.exists():
+        require_place(place)
         return
     if not place.is_dir():
         raise RequestError(f"{output} is a file; choose another place")
