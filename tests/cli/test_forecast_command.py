@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 
 from vmafcast.corpus.surveyed import SURVEYS
+from vmafcast.registry.store import Registry
+from vmafcast.workflows import serving
 
 
 @pytest.fixture
@@ -102,6 +104,20 @@ def test_without_a_probe_nothing_is_encoded_and_what_was_measured_is_remembered(
     assert points[0] == points[1]
 
 
+def test_what_the_registry_lacks_comes_from_the_package(predictors, call, clip, monkeypatch, tmp_path):
+    folder, _ = predictors
+    monkeypatch.setattr(serving, "packaged_folder", lambda: folder / "registry")
+    Registry.open(tmp_path / "registry", create=True)
+    arguments = ("forecast", clip, "--no-probe", "--cache", "cache", "--encoder", "h264", "--json")
+    found = call(*arguments)
+    assert (found.code, found.done["origin"], found.done["model"]) == (0, "packaged", "predictor_libx264")
+    assert "./registry has no champion of predictor_libx264: that of vmafcast itself answers" in found.err
+    named = call(*arguments, "--registry", "registry")
+    assert (named.code, named.lines[-1]["type"]) == (1, "error")
+    mine = call(*arguments, "--registry", folder / "registry")
+    assert (mine.done["origin"], "itself answers" in mine.err) == (str(folder / "registry"), False)
+
+
 def test_a_measured_encode_is_taken_in(predictors, run_in, clip):
     folder, _ = predictors
     arguments = ("forecast", str(clip), "--encoder", "libx264", "--no-probe", "--quality", "30", "--json")
@@ -137,8 +153,12 @@ def test_a_predictor_without_figures_is_shown_without_an_empty_table(predictors,
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("--encoder", "libvvenc"), 1, "there is no predictor of libvvenc"),
-        (("--encoder", "libvvenc"), 1, "`vmafcast train-predictors --encoder libvvenc --registry registry`"),
+        (("--encoder", "libvvenc", "--registry", "registry"), 1, "there is no predictor of libvvenc"),
+        (
+            ("--encoder", "libvvenc", "--registry", "registry"),
+            1,
+            "`vmafcast train-predictors --encoder libvvenc --registry registry`",
+        ),
         (("--encoder", "libx999"), 2, "libx999"),
         (("--encoder", "libx264", "--quality", "99"), 2, "takes a quality"),
         (("--encoder", "libx264", "--preset", "ludicrous"), 2, "no preset"),

@@ -158,3 +158,19 @@ def test_the_registry_may_come_from_the_environment(served, distorted, vmafcast,
     shutil.copytree(served.registry, tmp_path / "elsewhere")
     monkeypatch.setenv("VMAFCAST_REGISTRY", "elsewhere")
     assert vmafcast("predict", served.clips / "alpha.mkv", distorted, "--json").code == 0
+
+
+def test_what_the_registry_lacks_comes_from_the_package(registry, served, distorted, call, tmp_path):
+    """The folder that ``call`` works in holds a registry of the product recipe alone."""
+    videos = ("predict", served.clips / "alpha.mkv", distorted, "--json")
+    own = call(*videos)
+    assert (own.lines[-1]["origin"], own.err) == ("registry", "")
+    other = call(*videos, "--recipe", "fr_regressor_v1")
+    assert (other.code, other.lines[-1]["origin"]) == (0, "packaged")
+    assert "./registry has no champion of fr_regressor_v1: that of vmafcast itself answers" in other.err
+    sure = call(*videos, "--confidence", "0.9")
+    assert (sure.code, sure.lines[-1]["origin"]) == (0, "packaged")
+    assert sure.lines[-1]["model"].startswith("fr_regressor_v3_ensemble-")
+    named = call(*videos, "--recipe", "fr_regressor_v1", "--registry", registry)
+    assert named.code == 2
+    assert "no champion is served for 'fr_regressor_v1'" in named.err

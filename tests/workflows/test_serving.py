@@ -25,7 +25,7 @@ from vmafcast.registry.candidate import read_candidate
 from vmafcast.registry.store import Registry
 from vmafcast.registry.verify import verify
 from vmafcast.workflows import serving
-from vmafcast.workflows.serving import PACKAGED, load_champion, own_registry, serving_registry
+from vmafcast.workflows.serving import PACKAGED, load_champion, load_served, own_registry, serving_registry
 from vmafcast.workflows.train import TrainRequest, train
 
 ROOT = Path(__file__).parents[2]
@@ -83,6 +83,42 @@ def test_a_registry_of_the_user_s_own_wins(packaged, made_registry, tmp_path):
     assert (asked.name, asked.notices) == (str(tmp_path / "elsewhere"), ())
     shutil.copytree(made_registry, "registry")
     assert serving_registry().name == "registry"
+
+
+def test_what_the_user_s_registry_lacks_comes_from_the_package_and_that_is_said(packaged):
+    Registry.open(Path("registry"), create=True)
+    found = serving_registry(None, RECIPE)
+    assert (found.name, found.registry.folder) == (PACKAGED, packaged)
+    [notice] = found.notices
+    assert notice == f"./registry has no champion of {RECIPE}: that of vmafcast itself answers"
+    name, _, origin = load_served(None, RECIPE)
+    assert (name.startswith(RECIPE), origin.name) == (True, PACKAGED)
+
+
+def test_what_nobody_has_is_missed_in_the_user_s_registry(packaged):
+    Registry.open(Path("registry"), create=True)
+    assert serving_registry(None, "fr_regressor_v9").name == "registry"
+    with pytest.raises(RequestError, match="no champion is served for 'fr_regressor_v9' in registry"):
+        load_served(None, "fr_regressor_v9")
+
+
+def test_what_the_user_s_registry_serves_is_not_taken_from_the_package(packaged, made_registry):
+    shutil.copytree(made_registry, "registry")
+    assert serving_registry(None, RECIPE).name == "registry"
+
+
+def test_a_registry_that_was_named_is_taken_at_its_word(packaged):
+    Registry.open(Path("registry"), create=True)
+    assert serving_registry(Path("registry"), RECIPE).name == "registry"
+    with pytest.raises(RequestError, match="no champion is served for"):
+        load_served(Path("registry"), RECIPE)
+
+
+def test_a_history_that_does_not_hold_is_not_passed_over(packaged):
+    Registry.open(Path("registry"), create=True)
+    Path("registry/events.jsonl").write_text("{}\n")
+    with pytest.raises(IntegrityError):
+        serving_registry(None, RECIPE)
 
 
 def test_a_folder_that_was_asked_for_is_never_replaced_by_the_packaged_one(packaged):

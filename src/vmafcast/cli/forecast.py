@@ -52,18 +52,20 @@ def forecast(  # one parameter for each option
     """Predict VMAF and bitrate of encodes of SOURCE that have not been made, with intervals.
 
     Only a short sample of SOURCE is looked at. Where nothing like it was learnt from, a warning says so.
+
+    Without --registry the models in ./registry answer, and what is not served there comes from vmafcast itself.
     """
     from dataclasses import asdict
     from fractions import Fraction
 
     from vmafcast.cli.console import Console, TerminalProgress
     from vmafcast.media.ffmpeg import find_ffmpeg
-    from vmafcast.workflows.forecast import draw_forecast
+    from vmafcast.workflows.forecast import draw_forecast, predictor_recipe
     from vmafcast.workflows.forecast import forecast as run
     from vmafcast.workflows.serving import serving_registry
 
     console = Console(as_json=as_json)
-    serving = serving_registry(registry_folder)
+    serving = serving_registry(registry_folder, predictor_recipe(encoder))
     for notice in serving.notices:
         console.hint(notice)
     known = [_measured(text) for text in measured]
@@ -81,8 +83,8 @@ def forecast(  # one parameter for each option
     for point in said.points:
         console.emit("point", **asdict(point))
     console.emit(
-        "done", source=str(source), model=said.model, encoder=said.encoder, preset=said.preset, teacher=said.teacher,
-        probed=said.probed, measured=len(known), level=float(said.level), groups=said.groups,
+        "done", source=str(source), model=said.model, origin=serving.name, encoder=said.encoder,
+        preset=said.preset, teacher=said.teacher, probed=said.probed, measured=len(known), level=float(said.level), groups=said.groups,
         sampled_frames=result.sampled_frames, cpu_seconds=result.cpu_seconds, cached=result.cached,
         warnings=list(said.warnings),
     )  # fmt: skip

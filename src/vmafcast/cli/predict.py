@@ -52,7 +52,10 @@ def predict(
     show_frames: bool,
     as_json: bool,
 ) -> None:
-    """Predict the VMAF of DISTORTED against REFERENCE, beside the teacher's own score, or of a table of features."""
+    """Predict the VMAF of DISTORTED against REFERENCE, beside the teacher's own score, or of a table of features.
+
+    Without --registry the models in ./registry answer, and what is not served there comes from vmafcast itself.
+    """
     from vmafcast.cli.console import Console
 
     console = Console(as_json=as_json)
@@ -89,9 +92,9 @@ def _model(
         model = load_file(model_file)
         return model.id, model, str(model_file)
     if sure:
-        from vmafcast.workflows.confidence import load_ensemble_champion
+        from vmafcast.workflows.confidence import ensemble_of, load_ensemble_champion
 
-        serving = serving_registry(folder)
+        serving = serving_registry(folder, ensemble_of(recipe))
         for notice in serving.notices:
             console.hint(notice)
         return *load_ensemble_champion(serving.registry, recipe), serving.name

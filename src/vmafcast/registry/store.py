@@ -122,6 +122,10 @@ class Registry:
             raise RequestError(f"no champion is served for {recipe!r} in {self.folder}; recipes served: {served}")
         return self._entry(state, model)
 
+    def serves(self, recipe: str) -> bool:
+        """Whether a model is served for ``recipe``."""
+        return self._state().champion(recipe) is not None
+
     def entry(self, model_id: str) -> Entry:
         """Return the model with that id; raises :class:`RequestError` when there is none."""
         state = self._state()

@@ -41,6 +41,11 @@ class ClipConfidence:
     notes: tuple[str, ...]
 
 
+def ensemble_of(recipe: str) -> str:
+    """Return the recipe of the ensemble of ``recipe``, which may be that of an ensemble itself."""
+    return recipe if recipe.endswith(ENSEMBLE_SUFFIX) else f"{recipe}{ENSEMBLE_SUFFIX}"
+
+
 def load_ensemble_champion(registry: Registry, recipe: str) -> tuple[str, FrameModel]:
     """Return the id and the ensemble that is served for ``recipe``, or else for the ensemble of that recipe.
 

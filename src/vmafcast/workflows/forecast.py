@@ -56,6 +56,11 @@ class Forecasted:
     sampled_frames: int
 
 
+def predictor_recipe(encoder: str) -> str:
+    """Return the recipe of an encoder's predictor, by ffmpeg's name of it or an alias; RequestError for no encoder."""
+    return f"predictor_{get_encoder(encoder).name}"
+
+
 def load_predictor(registry: Registry, encoder: str) -> PredictorModel:
     """Return the predictor that is served for ``encoder``, every byte of it verified.
 
@@ -68,9 +73,8 @@ def load_predictor(registry: Registry, encoder: str) -> PredictorModel:
     IntegrityError, DataError
         Its files are not what was registered, or cannot be read by this version.
     """
-    name = f"predictor_{get_encoder(encoder).name}"
     try:
-        entry = registry.champion(name)
+        entry = registry.champion(predictor_recipe(encoder))
     except RequestError as error:
         said = get_encoder(encoder).name
         raise CapabilityError(
@@ -118,7 +122,7 @@ def forecast(
     level
         Of the intervals.
     registry
-        Whose champion predicts; ``registry`` here, else the packaged one, when None.
+        Whose champion predicts; ``registry`` here where it has one, else the packaged one, when None.
     ffmpeg
         What probes.
     cache, use_cache
@@ -134,7 +138,7 @@ def forecast(
         The video cannot be used.
     """
     path = Path(source)
-    model = load_predictor(registry or serving_registry().registry, encoder)
+    model = load_predictor(registry or serving_registry(None, predictor_recipe(encoder)).registry, encoder)
     side = model.sidecar
     if (side.complexity_revision, side.probe_revision) != (REVISION, PROBE_REVISION):
         raise DataError(

@@ -50,7 +50,7 @@ def packaged_folder() -> Path:
     return Path(vmafcast.__file__).parent / "shipped"
 
 
-def serving_registry(folder: Path | None = None) -> Serving:
+def serving_registry(folder: Path | None = None, recipe: str | None = None) -> Serving:
     """Open the registry that models are served from.
 
     Parameters
@@ -58,6 +58,9 @@ def serving_registry(folder: Path | None = None) -> Serving:
     folder
         The one that was asked for. None takes ``registry`` in the present folder where there is one, and else the
         champions that come with vmafcast, of which every byte is verified like any other's.
+    recipe
+        What is to be served. Where ``registry`` was not asked for and has no champion of it, but vmafcast itself has,
+        that one answers. A registry that was asked for is taken at its word.
 
     Raises
     ------
@@ -72,6 +75,11 @@ def serving_registry(folder: Path | None = None) -> Serving:
         return Serving(opened, PACKAGED, (notice, *opened.notices))
     chosen = folder or DEFAULT_REGISTRY
     opened = Registry.open(chosen)
+    if folder is None and recipe is not None and not opened.serves(recipe) and _has_packaged():
+        packaged = Registry.open(packaged_folder())
+        if packaged.serves(recipe):
+            notice = f"./{DEFAULT_REGISTRY} has no champion of {recipe}: that of vmafcast itself answers"
+            return Serving(packaged, PACKAGED, (notice, *opened.notices, *packaged.notices))
     return Serving(opened, str(chosen), opened.notices)
 
 
@@ -91,7 +99,11 @@ def verified_folder(folder: Path | None = None) -> Path:
 
 
 def _is_packaged() -> bool:
-    return not DEFAULT_REGISTRY.exists() and (packaged_folder() / EVENTS_NAME).is_file()
+    return not DEFAULT_REGISTRY.exists() and _has_packaged()
+
+
+def _has_packaged() -> bool:
+    return (packaged_folder() / EVENTS_NAME).is_file()
 
 
 def load_champion(registry: Registry, recipe: str) -> tuple[str, FrameModel]:
@@ -135,7 +147,7 @@ def load_served(folder: Path | None, recipe: str) -> tuple[str, AnyModel, Servin
     place = foreign_model(folder or DEFAULT_REGISTRY, recipe)
     if place is not None:
         return recipe, load_file(place), None
-    serving = serving_registry(folder)
+    serving = serving_registry(folder, recipe)
     return *load_champion(serving.registry, recipe), serving
 
 
