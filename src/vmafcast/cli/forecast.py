@@ -83,8 +83,8 @@ def forecast(  # one parameter for each option
     for point in said.points:
         console.emit("point", **asdict(point))
     console.emit(
-        "done", source=str(source), model=said.model, origin=serving.name, encoder=said.encoder,
-        preset=said.preset, teacher=said.teacher, probed=said.probed, measured=len(known), level=float(said.level), groups=said.groups,
+        "done", source=str(source), model=said.model, origin=serving.name, encoder=said.encoder, preset=said.preset,
+        teacher=said.teacher, probed=said.probed, measured=len(known), level=float(said.level), groups=said.groups,
         sampled_frames=result.sampled_frames, cpu_seconds=result.cpu_seconds, cached=result.cached,
         warnings=list(said.warnings),
     )  # fmt: skip
