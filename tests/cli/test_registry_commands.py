@@ -171,6 +171,40 @@ def test_a_revoked_champion_is_not_served_and_the_one_before_it_is(copy, call, c
     assert call("registry", "verify", "--registry", "registry").code == 0
 
 
+@pytest.mark.parametrize("name", [RECIPE, "champion"])
+def test_a_recipe_means_its_champion_wherever_a_model_is_asked_for(copy, call, name):
+    _, ids = copy
+    model = ids.get(name, name)
+    shown = call("registry", "show", model, "--json").lines[-1]
+    assert shown["row"]["id"] == ids["champion"]
+    assert call("registry", "card", model).out == call("registry", "card", ids["champion"]).out
+    differ = call("registry", "diff", model, ids["former"], "--json").lines[-1]
+    assert (differ["a"], differ["b"]) == (ids["champion"], ids["former"])
+    back = call("registry", "rollback", model, "--reason", "try", "--json").lines[-1]
+    assert back == {"type": "champion", "recipe": RECIPE, "model": ids["former"]}
+    assert served_by(call)[ids["former"]] == "champion"
+
+
+def test_a_recipe_that_is_revoked_loses_its_champion_and_says_which(copy, call):
+    _, ids = copy
+    [line] = call("registry", "revoke", RECIPE, "--reason", "misreads film", "--json").lines
+    assert line == {"type": "revoked", "recipe": RECIPE, "model": ids["champion"], "champion": ids["former"]}
+    assert ids["former"] in call("registry", "revoke", RECIPE, "--reason", "this too").out
+    nothing = call("registry", "revoke", RECIPE, "--reason", "and this")
+    assert nothing.code == 2
+    assert f"no champion is called '{RECIPE}'" in nothing.err
+
+
+def test_what_is_not_served_is_not_rolled_back(copy, call, tree):
+    folder, ids = copy
+    before = tree(folder)
+    outcome = call("registry", "rollback", ids["former"], "--reason", "try")
+    assert outcome.code == 2
+    assert f"{ids['former']} is not served" in outcome.err
+    assert ids["champion"] in outcome.err
+    assert tree(folder) == before
+
+
 def test_a_former_champion_that_was_revoked_is_passed_over(copy, call, clip):
     _, ids = copy
     assert call("registry", "revoke", ids["former"], "--reason", "old").code == 0

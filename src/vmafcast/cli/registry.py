@@ -58,19 +58,19 @@ def verify(registry_folder: Path | None, *, as_json: bool) -> None:
 
 
 @registry.command(short_help="Serve the champion before this one again.")
-@click.argument("recipe")
+@click.argument("model")
 @click.option("--reason", required=True, help="Why, for the history.")
 @registry_option
 @json_option
-def rollback(recipe: str, reason: str, registry_folder: Path, *, as_json: bool) -> None:
-    """Take the champion of RECIPE back and serve the one before it again, as a new event."""
+def rollback(model: str, reason: str, registry_folder: Path, *, as_json: bool) -> None:
+    """Take MODEL, a recipe or the id of its champion, back and serve the one before it again, as a new event."""
     from vmafcast.cli.console import Console
     from vmafcast.registry.store import Registry
 
     console = Console(as_json=as_json)
-    entry = Registry.open(registry_folder).rollback(recipe, reason)
-    console.emit("champion", recipe=recipe, model=entry.id)
-    console.show(f"{recipe}: {entry.id} is served again")
+    entry = Registry.open(registry_folder).rollback(model, reason)
+    console.emit("champion", recipe=entry.row.recipe, model=entry.id)
+    console.show(f"{entry.row.recipe}: {entry.id} is served again")
 
 
 @registry.command(short_help="Withdraw a model for good.")
@@ -79,16 +79,19 @@ def rollback(recipe: str, reason: str, registry_folder: Path, *, as_json: bool) 
 @registry_option
 @json_option
 def revoke(model: str, reason: str, registry_folder: Path, *, as_json: bool) -> None:
-    """Withdraw MODEL for good, as a new event; where it was champion, the one before it is served again."""
+    """Withdraw MODEL, an id or a recipe whose champion is meant, for good, as a new event.
+
+    Where it was champion, the one before it is served again.
+    """
     from vmafcast.cli.console import Console
     from vmafcast.registry.store import Registry
 
     console = Console(as_json=as_json)
     opened = Registry.open(registry_folder)
-    recipe = opened.entry(model).row.recipe
-    champion = opened.revoke(model, reason)
-    console.emit("revoked", recipe=recipe, model=model, champion=champion)
-    console.show(f"{model} is revoked; {recipe}: {f'{champion} is served' if champion else 'nothing is served now'}")
+    entry = opened.find(model)
+    recipe, champion = entry.row.recipe, opened.revoke(entry.id, reason)
+    console.emit("revoked", recipe=recipe, model=entry.id, champion=champion)
+    console.show(f"{entry.id} is revoked; {recipe}: {f'{champion} is served' if champion else 'nothing is served now'}")
 
 
 @registry.command(short_help="Show everything about a model.")

@@ -252,8 +252,10 @@ class Registry:
         with writing(self.folder, self._lock_timeout_s) as transaction:
             return self._promote(transaction, model_id, verdict, content)
 
-    def rollback(self, recipe: str, reason: str) -> Entry:
-        """Take the champion of ``recipe`` back and serve the one before it again; return that one.
+    def rollback(self, name: str, reason: str) -> Entry:
+        """Take a champion back and serve the one before it again; return that one.
+
+        ``name`` is a recipe or the id of its champion.
 
         What was taken back leaves the line of succession: rolling back twice goes back to a third model. It
         can be champion again only by a new promotion. See :mod:`vmafcast.registry.state`.
@@ -261,7 +263,7 @@ class Registry:
         Raises
         ------
         RequestError
-            There is no champion or none before it, or no reason was given.
+            There is no champion or none before it, ``name`` is a model that is not served, or no reason was given.
         IntegrityError
             A file of the earlier champion is not what was registered; the present one stays.
         OutputError
@@ -269,6 +271,7 @@ class Registry:
         """
         require_reason(reason)
         with writing(self.folder, self._lock_timeout_s) as transaction:
+            recipe = self._recipe_served(transaction.state, name)
             line = transaction.state.succession.get(recipe, ())
             if len(line) < 2:
                 there = f"{line[0]} is its first champion" if line else "it has no champion"
@@ -296,6 +299,15 @@ class Registry:
                 raise RequestError(f"model {model_id} was revoked before: {transaction.state.revoked[model_id]}")
             event = transaction.event("revoke", facts.recipe, model_id, self._clock(), reason=reason)
             return transaction.commit(event).champion(facts.recipe)
+
+    def _recipe_served(self, state: State, name: str) -> str:
+        """Return the recipe that ``name`` is, or that is served by the model with that id."""
+        if name not in state.models:
+            return name
+        recipe = state.models[name].recipe
+        if (champion := state.champion(recipe)) != name:
+            raise RequestError(f"{name} is not served and cannot be taken back; champion of {recipe}: {champion}")
+        return recipe
 
     def _registration(self, transaction: Transaction, candidate: Candidate, description: str) -> Event:
         """Return the event that registers a model which is not registered yet."""
