@@ -246,6 +246,9 @@ def test_a_negative_thread_count_is_refused():
         (Threading("-threads"), 0, ()),
         (Threading("-p", "lp={threads}", "x=0"), 2, ("-p", "lp=2:x=0")),
         (Threading("-p", "lp={threads}", "x=0"), 0, ("-p", "x=0")),
+        (Threading("-p", "n={threads}", alone="n=0"), 1, ("-p", "n=0")),
+        (Threading("-p", "n={threads}", alone="n=0"), 2, ("-p", "n=2")),
+        (Threading("-p", "n={threads}", alone="n=0"), 0, ()),
     ],
 )
 def test_threading_joins_what_is_counted_with_what_is_always_said(threading, threads, expected):

@@ -12,7 +12,7 @@ GOLDEN = {
     "libsvtav1": "-preset 8 -crf 35 -svtav1-params lp=1:film-grain=0",
     "libaom-av1": "-cpu-used 4 -usage good -b:v 0 -crf 32 -threads 1",
     "libvpx-vp9": "-cpu-used 2 -deadline good -b:v 0 -crf 32 -threads 1",
-    "libvvenc": "-preset medium -qpa 1 -qp 32 -threads 1",
+    "libvvenc": "-preset medium -qpa 1 -qp 32 -vvenc-params threads=0",
     "librav1e": "-speed 6 -qp 100 -threads 1",
     "h264_nvenc": "-preset p4 -rc vbr -b:v 0 -cq 23",
     "hevc_nvenc": "-preset p4 -rc vbr -b:v 0 -cq 28",

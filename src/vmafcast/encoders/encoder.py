@@ -93,16 +93,20 @@ class Threading:
         Its value for a count above 0, with ``{threads}`` in the count's place.
     always
         What the same option carries whatever the count; empty for nothing.
+    alone
+        Its value for one thread, where that is told in another way than more; empty: as ``counted``.
     """
 
     flag: str
     counted: str = "{threads}"
     always: str = ""
+    alone: str = ""
 
     def arguments(self, threads: int) -> tuple[str, ...]:
         """Return the ffmpeg arguments for ``threads``, where 0 leaves the count to the encoder."""
-        counted = self.counted.format(threads=threads) if threads else ""
-        value = ":".join(part for part in (counted, self.always) if part)
+        counted = (self.alone if threads == 1 else "") or self.counted
+        told = counted.format(threads=threads) if threads else ""
+        value = ":".join(part for part in (told, self.always) if part)
         return (self.flag, value) if value else ()
 
 
