@@ -54,6 +54,16 @@ def test_where_the_rest_took_nothing_they_are_shared_evenly():
     assert attribute(threads(("enc0:0:x", 0.0), ("svt", 4.0)), 2) == (CellCpu(2.0, 0.0, 0.0),) * 2
 
 
+@linux
+def test_what_was_missed_of_a_process_is_shared_out_among_its_threads():
+    clock = ThreadClock(os.getpid())
+    clock.sample()
+    seen = clock.times()
+    whole = clock.times(2 * clock.total())
+    assert [each.seconds for each in whole] == pytest.approx([2 * each.seconds for each in seen])
+    assert clock.times(clock.total() / 2) == seen  # the clocks' grain: never less than what was seen
+
+
 def test_ten_and_more_cells_are_told_apart():
     times = threads(*((f"enc{cell}:0:libx264", float(cell)) for cell in range(12)))
     assert [cell.encode for cell in attribute(times, 12)] == list(map(float, range(12)))

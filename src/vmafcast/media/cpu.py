@@ -37,8 +37,9 @@ class ThreadTime:
 class ThreadClock:
     """Keeps the last seen CPU time of every thread that a process has had.
 
-    A thread that ends between two samples loses what it did since the last; at a sample every twentieth of a
-    second, or every hundredth of the time so far, that is about one per cent of a cell.
+    A thread that ends between two samples loses what it did since the last: at a sample every twentieth of a
+    second, or every hundredth of the time so far, about one per cent of a long process and several of a short one.
+    What is lost shows in the whole process's time; :meth:`times` gives it back in equal shares.
     """
 
     def __init__(self, pid: int) -> None:
@@ -71,9 +72,20 @@ class ThreadClock:
                 continue  # it ended while we looked
             self._seconds[thread] = seconds
 
-    def times(self) -> tuple[ThreadTime, ...]:
-        """Return every thread seen so far, in order of creation."""
-        return tuple(ThreadTime(thread, self._names[thread], self._seconds[thread]) for thread in sorted(self._seconds))
+    def times(self, whole: float | None = None) -> tuple[ThreadTime, ...]:
+        """Return every thread seen so far, in order of creation.
+
+        Parameters
+        ----------
+        whole
+            CPU seconds of the ended process. What the threads were not seen to use of it is shared out among them in
+            proportion to what they were. None: as it was seen.
+        """
+        seen = self.total()
+        missed = max(whole / seen, 1.0) if whole is not None and seen > 0 else 1.0
+        return tuple(
+            ThreadTime(thread, self._names[thread], self._seconds[thread] * missed) for thread in sorted(self._seconds)
+        )
 
     def total(self) -> float:
         """Return the CPU seconds of all threads seen so far together; 0 where the system does not say."""

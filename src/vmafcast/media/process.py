@@ -176,11 +176,8 @@ def run_ffmpeg(
     if status != 0:
         how = f"was ended by signal {-status}" if status < 0 else f"failed with exit code {status}"
         raise FfmpegError(f"{doing}: ffmpeg {how}", command=command, stderr_tail=tail.text())
-    return Finished(
-        cpu_seconds=usage.ru_utime + usage.ru_stime,
-        wall_seconds=time.monotonic() - begun,
-        threads=clock.times(),
-    )
+    whole = usage.ru_utime + usage.ru_stime
+    return Finished(cpu_seconds=whole, wall_seconds=time.monotonic() - begun, threads=clock.times(whole))
 
 
 def end_all() -> None:
