@@ -1,9 +1,11 @@
 """What a build of a corpus spends, against the floor and against encode-then-score, on real clips and in one run.
 
 The *floor* is what no build can save: the encoders' own CPU (each alone in a process that encodes one cell), decoding
-of the encodes, and libvmaf (alone in a process that scores one encode). With ``--features canonical6,lite`` the filters
-of lite are measured too: their cost is counted as excess against the floor, and shown as a floor of its own besides.
-*encode-then-score* is what a script does: one process that encodes a cell, one that scores it, the same filters.
+of the encodes, and libvmaf (alone in a process that scores one encode). Beside it stands what the build's own encoders,
+decoders and scoring used, with whatever they cost each other; ``corpus build`` tells that of every build. With
+``--features canonical6,lite`` the filters of lite are measured too: their cost is counted as excess against the floor,
+and shown as a floor of its own besides. *encode-then-score* is what a script does: one process that encodes a cell, one
+that scores it, the same filters.
 
     python -m benchmarks.throughput [FOLDER] [--clips 5] [--features canonical6] [--processes N] [--cpu-budget CORES]
 
@@ -16,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -29,6 +30,7 @@ import numpy as np
 from vmafcast.common.cores import core_budget
 from vmafcast.common.files import write_text
 from vmafcast.common.provenance import code_version, host_facts
+from vmafcast.common.spent import Spent, SpentMeter
 from vmafcast.corpus.build import build_corpus
 from vmafcast.corpus.plan import NamedSource, Sweep, default_qualities
 from vmafcast.corpus.samples.generate import generate_samples
@@ -83,19 +85,19 @@ def main() -> None:
             for quality in default_qualities(encoder)
         )
         processes = chosen.processes or cores
-        before, begun = _cpu(), time.perf_counter()
+        meter, begun = SpentMeter(), time.process_time()
         sources = tuple(NamedSource(files[i].name, files[i].group, probe(files[i].path)) for i in at)
         store = CorpusStore(Path(made) / "corpus")
         report = build_corpus(store, Sweep(sources, jobs, scoring), ffmpeg, processes=processes)
-        wall, (own, children) = time.perf_counter() - begun, _since(before)
+        spent, own = meter.read(), time.process_time() - begun
         if report.set_aside:
             sys.exit(f"{len(report.set_aside)} cells could not be made: {report.set_aside[0].reason}")
         table = store.encodes()
-        print(f"built {table.height} cells in {wall:.0f} s; now each of them alone", flush=True)
+        print(f"built {table.height} cells in {spent.wall_seconds:.0f} s; now each of them alone", flush=True)
         with ThreadPoolExecutor(processes) as pool:
             cells = [(source.video, job) for source in sources for job in jobs]
             alone = list(pool.map(lambda cell: _alone(ffmpeg, cell[0], cell[1], scoring), cells))
-    figures = _figures(table.sum().row(0, named=True), alone, own, children, wall, cores)
+    figures = _figures(table.sum().row(0, named=True), alone, spent, own, cores)
     sizes = {(r["source"], r["encoder"], r["preset"], r["quality"]): r["bytes"] for r in table.iter_rows(named=True)}
     keys = [(source.name, job.encoder.name, job.preset, job.quality) for source in sources for job in jobs]
     same = all(sizes[key] == each.bytes for key, each in zip(keys, alone, strict=True))
@@ -145,10 +147,10 @@ def _filters(threads: tuple[ThreadTime, ...]) -> float:
 
 
 def _figures(
-    built: dict[str, float], alone: list[Alone], own: float, children: float, wall: float, cores: int
+    built: dict[str, float], alone: list[Alone], build: Spent, own: float, cores: int
 ) -> dict[str, float | dict[str, float]]:
     total = {name: sum(getattr(each, name) for each in alone) for name in asdict(alone[0]) if name != "bytes"}
-    spent = own + children
+    spent = build.cpu_seconds
     floor = total["encoder"] + built["decode_cpu_s"] + total["libvmaf"]
     lite = total["score"] - total["libvmaf"]
     baseline = total["encode_process"] + total["score_process"]
@@ -159,8 +161,10 @@ def _figures(
         "spent_over_floor": spent / floor,
         "floor_with_lite_cpu_s": floor + lite,
         "spent_over_floor_with_lite": spent / (floor + lite),
-        "wall_s": wall,
-        "busy": spent / (wall * cores),
+        "cells_cpu_s": inside,
+        "spent_over_cells": spent / inside,
+        "wall_s": build.wall_seconds,
+        "busy": build.busy(cores),
         "encode_then_score_cpu_s": baseline,
         "cpu_ratio_to_encode_then_score": baseline / spent,
         "floor": {"encoders": total["encoder"], "decoding": built["decode_cpu_s"], "libvmaf": total["libvmaf"]},
@@ -168,7 +172,7 @@ def _figures(
             "encoders": built["encode_cpu_s"] - total["encoder"],
             "scoring beyond libvmaf": built["score_cpu_s"] - total["libvmaf"],
             "of that, lite alone": lite,
-            "decoding the sources, starting, copying": children - inside,
+            "decoding the sources, starting, copying": spent - own - inside,
             "Python": own,
         },
     }
@@ -180,6 +184,7 @@ def _say(facts: dict[str, object], cells: int, out: Path) -> None:
         f"{cells} cells: {f['spent_cpu_s']:.1f} CPU s spent, {f['spent_over_floor']:.3f} of the floor "
         f"({f['floor_cpu_s']:.1f}; with lite {f['spent_over_floor_with_lite']:.3f}); busy {f['busy']:.3f} of "
         f"{facts['cores']} cores (load before: {f['load_before']:.1f})\n"
+        f"{f['spent_over_cells']:.3f} of what its own encoders, decoders and scoring used ({f['cells_cpu_s']:.1f})\n"
         f"{cells / f['spent_cpu_s']:.2f} cells per CPU second against {cells / f['encode_then_score_cpu_s']:.2f} by "
         f"encode-then-score: {f['cpu_ratio_to_encode_then_score']:.2f} times\n"
         f"floor {_rounded(facts['floor'])}\nexcess {_rounded(facts['excess'])}\n{out}"
@@ -189,16 +194,6 @@ def _say(facts: dict[str, object], cells: int, out: Path) -> None:
 def _rounded(parts: object) -> str:
     assert isinstance(parts, dict)
     return ", ".join(f"{name} {value:.1f}" for name, value in parts.items())
-
-
-def _cpu() -> tuple[float, float]:
-    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return own.ru_utime + own.ru_stime, children.ru_utime + children.ru_stime
-
-
-def _since(before: tuple[float, float]) -> tuple[float, float]:
-    now = _cpu()
-    return now[0] - before[0], now[1] - before[1]
 
 
 if __name__ == "__main__":

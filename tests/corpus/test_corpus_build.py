@@ -94,7 +94,8 @@ def test_everything_that_is_planned_is_built(ffmpeg, sources, tmp_path):
     sweep = Sweep(sources, (*x264(25, 45), EncodeSettings(get_encoder("libsvtav1"), "11", 50)), SCORING)
     report = build_corpus(store, sweep, ffmpeg, processes=2, progress=watcher)
     assert (report.planned, report.already_finished, report.built, report.set_aside) == (6, 0, 6, [])
-    assert report.cpu_seconds > 0
+    assert 0 < report.cpu_seconds < report.spent.cpu_seconds
+    assert report.spent.busy(1) > 0
     assert watcher.done == pytest.approx(watcher.total)
     assert watcher.steps == 4
     assert any("libsvtav1 11 50" in words for words in watcher.words)

@@ -111,10 +111,13 @@ def build(  # one parameter for each option
     console.emit(
         "done", corpus=str(folder), planned=report.planned, already_finished=report.already_finished,
         built=report.built, set_aside=len(report.set_aside), cpu_seconds=round(report.cpu_seconds, 3),
+        spent_cpu_seconds=round(report.spent.cpu_seconds, 3), wall_seconds=round(report.spent.wall_seconds, 3),
+        busy=round(report.spent.busy(cores), 4),
     )  # fmt: skip
     console.show(
         f"{folder}: {report.planned} cells of {len(sweep.sources)} sources; {report.already_finished} were finished, "
-        f"{report.built} are new ({report.cpu_seconds:,.0f} CPU s), {len(report.set_aside)} set aside"
+        f"{report.built} are new ({report.cpu_seconds:,.0f} CPU s of {report.spent.cpu_seconds:,.0f} spent, "
+        f"{report.spent.busy(cores):.0%} of {cores} cores busy), {len(report.set_aside)} set aside"
     )
     if report.set_aside:
         raise VmafcastError(f"{len(report.set_aside)} cells could not be made; everything else is in {folder}")

@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from vmafcast.common.errors import FfmpegError, MediaError, OutputError, VmafcastError
 from vmafcast.common.progress import Progress, Silent
+from vmafcast.common.spent import Spent, SpentMeter
 from vmafcast.common.waiting import first_settled
 from vmafcast.corpus.estimate import BuildPlan, SweepEstimate, estimate, plan_build
 from vmafcast.corpus.feature_costs import note_feature_costs
@@ -58,6 +59,9 @@ class BuildReport:
         The cells that failed every try.
     cpu_seconds
         What the new cells cost: encoding, decoding and scoring; what the system does not say counts as nothing.
+    spent
+        What the whole build took of the machine: what stands above ``cpu_seconds`` is the decoding of sources,
+        starting, Python, and whatever was tried in vain.
     """
 
     planned: int
@@ -65,6 +69,7 @@ class BuildReport:
     built: int = 0
     set_aside: list[SetAside] = field(default_factory=list)
     cpu_seconds: float = 0.0
+    spent: Spent = field(default_factory=lambda: Spent(0.0, 0.0))
 
 
 def check_encoders(ffmpeg: Ffmpeg, settings: Iterable[EncodeSettings]) -> dict[str, Availability]:
@@ -126,6 +131,7 @@ def build_corpus(
     OutputError
         The corpus cannot be written (a full disk, say). What is finished is kept, and the same call goes on from it.
     """
+    meter = SpentMeter()
     availabilities = check_encoders(ffmpeg, sweep.settings)
     store.prepare()
     plan = plan_build(store, sweep, ffmpeg, availabilities)
@@ -133,10 +139,12 @@ def build_corpus(
         store, (group.source.video for group in plan.groups), ffmpeg, sweep.scoring.feature_sets,
         processes=processes, stall_seconds=stall_seconds, progress=progress,
     )  # fmt: skip
-    return run_plan(
+    report = run_plan(
         store, plan, sweep.scoring, ffmpeg, availabilities,
         processes=processes, tries=tries, stall_seconds=stall_seconds, progress=progress,
     )  # fmt: skip
+    report.spent = meter.read()
+    return report
 
 
 def run_plan(
