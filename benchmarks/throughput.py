@@ -125,10 +125,7 @@ def _arguments() -> argparse.Namespace:
 
 def _alone(ffmpeg: Ffmpeg, source: Source, job: EncodeSettings, scoring: Scoring) -> Alone:
     with private_workdir() as folder:
-        for _ in range(20):  # libvvenc may give out nothing of a short clip, by luck; see corpus.build
-            encoded = run_ffmpeg(ffmpeg, encode_only(source, job, "c0.mkv"), folder=folder, doing=job.label())
-            if (folder / "c0.packets").stat().st_size:
-                break
+        encoded = run_ffmpeg(ffmpeg, encode_only(source, job, "c0.mkv"), folder=folder, doing=job.label())
         distorted = probe(folder / "c0.mkv")
         scored = run_ffmpeg(ffmpeg, score_only(source, distorted, scoring), folder=folder, doing=job.label())
         bare = scored

@@ -33,7 +33,7 @@ DEFAULT_TRIES = 2
 _FULL_DISK = ("No space left on device", "Disk quota exceeded", "File too large")
 _BY_LUCK = ("Cannot initialize a standalone decoder", "made 0 packets of")
 """How an encoder fails that gives out nothing at the end of a clip which its lookahead holds whole, and the next time
-does not: ffmpeg's libvvenc with one thread (of 47 frames, on a busy machine, 5 of 6 times; with two threads 1 of 6)."""
+does not: ffmpeg's libvvenc with threads of its own (see :mod:`vmafcast.encoders.software`; with one it has none)."""
 
 _TRIES_BY_LUCK = 10  # for each try of other failures
 _SPARE_BYTES = 1 << 16  # what the logs and lists beside the encodes of a short clip take
