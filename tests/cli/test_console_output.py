@@ -74,7 +74,7 @@ def test_no_name_and_no_number_is_broken(served, commands, on_terminal, columns)
 def test_errors_and_hints_are_broken_between_words(on_terminal, tmp_path):
     name = "a-rather-long-name-of-a-folder-that-is-not-there-and-that-fills-a-line-by-itself-" * 2
     outcome = on_terminal("corpus", "describe", name, columns=60)
-    assert outcome.code == 1
+    assert outcome.code == 2
     lines = outcome.out.splitlines()
     assert name in lines
     assert all(len(line) <= 60 for line in lines if name not in line)

@@ -67,9 +67,9 @@ def test_a_refusal_has_its_exit_code_and_names_the_encoders(run_in, tmp_path):
 
 
 def test_nothing_to_learn_from(run_in, tmp_path):
-    outcome = run_in(tmp_path, "train-predictors", "--root", "nowhere")
+    outcome = run_in(tmp_path, "train-predictors")  # where corpora are looked for when nobody says where
     assert outcome.code == 1
-    assert "no corpus with surveyed sources lies under nowhere" in outcome.err
+    assert "no corpus with surveyed sources lies under data/corpus, corpora" in outcome.err
     allowed = run_in(tmp_path, "train-predictors", "--root", "nowhere", "--allow-empty")
     assert allowed.code == 0
     assert "gate predictor" in allowed.out

@@ -111,8 +111,8 @@ def test_requests_that_cannot_be_meant(vmafcast, imported, tmp_path):
     assert vmafcast("corpus", "import", "rows.jsonl", "--out", "new", "--source-groups", "none.csv").code == 2
     assert vmafcast("corpus", "merge", "corpus", "--out", "new").code == 2
     assert vmafcast("corpus", "compact", "corpus", "--out", "new", "--frame-stride", "0").code == 2
-    assert vmafcast("corpus", "export", "nowhere", "--out", "new.jsonl").code == 1
-    assert vmafcast("corpus", "verify", "nowhere").code == 1
+    assert vmafcast("corpus", "export", "nowhere", "--out", "new.jsonl").code == 2
+    assert vmafcast("corpus", "verify", "nowhere").code == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus", "rows.jsonl"]
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmafcast.common.errors import DataError, OutputError
+from vmafcast.common.errors import DataError, OutputError, RequestError
 from vmafcast.common.files import temporary_sibling
 from vmafcast.corpus.plan import NamedSource, Sweep, group_cells, plan_cells
 from vmafcast.corpus.store import TIMINGS, CorpusStore, Pooled
@@ -238,11 +238,14 @@ def test_a_table_of_something_else_is_named(store):
 
 
 def test_where_there_is_no_corpus(tmp_path):
-    for folder in (tmp_path / "absent", tmp_path):
+    for folder, error, words in (
+        (tmp_path / "absent", RequestError, "absent does not exist"),
+        (tmp_path, DataError, r"holds no corpus .* build one with `vmafcast corpus build`"),
+    ):
         empty = CorpusStore(folder)
         assert empty.finished() == set()
         for read in (empty.encodes, empty.frames, empty.files, empty.sha256):
-            with pytest.raises(DataError, match=r"holds no corpus .* build one with `vmafcast corpus build`"):
+            with pytest.raises(error, match=words):
                 read()
 
 

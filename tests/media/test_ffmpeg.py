@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from vmafcast.common.errors import CapabilityError
+from vmafcast.common.errors import CapabilityError, RequestError
 from vmafcast.media.ffmpeg import FFMPEG_VARIABLE, find_ffmpeg, supports_loopback
 
 
@@ -58,7 +58,7 @@ def test_a_bare_name_is_looked_up_on_the_path(ffmpeg, script, monkeypatch):
     place = script(f'exec {ffmpeg.path} "$@"\n', "ffmpeg-of-mine")
     monkeypatch.setenv("PATH", str(place.parent), prepend=":")
     assert find_ffmpeg("ffmpeg-of-mine").path == str(place)
-    with pytest.raises(CapabilityError, match="no executable 'ffmpeg-of-nobody' on the PATH"):
+    with pytest.raises(RequestError, match="no executable 'ffmpeg-of-nobody' on the PATH"):
         find_ffmpeg("ffmpeg-of-nobody")
 
 
@@ -79,7 +79,9 @@ def test_what_is_no_ffmpeg_is_named(script, body):
 
 def test_a_path_that_is_not_there_or_no_program(tmp_path):
     (tmp_path / "text").write_text("words")
-    for place in (tmp_path / "absent", tmp_path, tmp_path / "text"):
+    with pytest.raises(RequestError, match="absent does not exist"):
+        find_ffmpeg(str(tmp_path / "absent"))
+    for place in (tmp_path, tmp_path / "text"):
         with pytest.raises(CapabilityError, match=str(place)):
             find_ffmpeg(str(place))
 

@@ -158,7 +158,10 @@ def test_a_smoke_run_never_passes_and_writes_a_report_alone(tmp_path):
 
 
 def test_nothing_to_learn_from_is_an_error_unless_it_is_allowed(tmp_path):
+    (tmp_path / "bare").mkdir()
     with pytest.raises(DataError, match="no corpus with surveyed sources"):
+        run(roots=(tmp_path / "nowhere", tmp_path / "bare"), output=tmp_path / "out")
+    with pytest.raises(RequestError, match="nowhere does not exist"):
         run(roots=(tmp_path / "nowhere",), output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
     codecs, done = run(roots=(tmp_path / "nowhere",), output=tmp_path / "out", allow_empty=True)

@@ -27,17 +27,13 @@ class FrameReader:
 
     Raises
     ------
-    DataError
+    RequestError, DataError
         There is no corpus, or a file of it cannot be read.
     """
 
     def __init__(self, store: CorpusStore) -> None:
         self._folder = store.folder
-        self._files = store.frame_files()
-        if not self._files:
-            raise DataError(
-                f"{store.folder} holds no frames (no frames/*.parquet); build one with `vmafcast corpus build`"
-            )
+        self._files = store.frame_files(required=True)
         self._in_file: dict[str, list[int]] = {}
         self.frames_of: dict[str, int] = {}
         columns: dict[str, None] = {}

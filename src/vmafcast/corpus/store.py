@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from vmafcast.common.errors import DataError, OutputError
+from vmafcast.common.errors import DataError, OutputError, RequestError
 from vmafcast.common.files import atomic_path, sweep_temporaries
 from vmafcast.corpus.plan import Cell, CellGroup
 from vmafcast.media.availability import Availability
@@ -123,8 +123,10 @@ class CorpusStore:
 
         Raises
         ------
+        RequestError
+            There is no such folder.
         DataError
-            There is no corpus, or one of its files cannot be read.
+            It holds no corpus, or one of its files cannot be read.
         """
         table = _scan(self._required(ENCODES))
         return table.unique("cell", keep="first", maintain_order=True).sort(ENCODES_ORDER)
@@ -139,9 +141,9 @@ class CorpusStore:
         """Return the files of the table of encodes, sorted; DataError where there are none."""
         return self._required(ENCODES)
 
-    def frame_files(self) -> list[Path]:
-        """Return the files of the table of frames, sorted; none where there are none."""
-        return self._files(FRAMES)
+    def frame_files(self, *, required: bool = False) -> list[Path]:
+        """Return the files of the table of frames, sorted; none where there are none, an error where ``required``."""
+        return self._required(FRAMES) if required else self._files(FRAMES)
 
     def files(self) -> list[Path]:
         """Return every file of the corpus, sorted."""
@@ -160,6 +162,8 @@ class CorpusStore:
 
     def _required(self, table: str) -> list[Path]:
         files = self._files(table)
+        if not files and not self.folder.exists():
+            raise RequestError(f"{self.folder} does not exist; give the folder of a corpus")
         if not files:
             raise DataError(
                 f"{self.folder} holds no corpus (no {table}/*.parquet); build one with `vmafcast corpus build`"

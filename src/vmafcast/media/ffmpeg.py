@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from vmafcast.common.errors import CapabilityError
+from vmafcast.common.errors import CapabilityError, RequestError
 
 FFMPEG_VARIABLE = "VMAFCAST_FFMPEG"
 _ASK_TIMEOUT_SECONDS = 30
@@ -62,8 +62,10 @@ def find_ffmpeg(explicit: str | None = None) -> Ffmpeg:
 
     Raises
     ------
+    RequestError
+        There is no such executable.
     CapabilityError
-        There is no such executable, or it is no ffmpeg.
+        It is no ffmpeg, or cannot be run.
     """
     chosen = explicit or os.environ.get(FFMPEG_VARIABLE)
     if not chosen:
@@ -76,10 +78,12 @@ def find_ffmpeg(explicit: str | None = None) -> Ffmpeg:
 
         found = shutil.which(chosen)
         if found is None:
-            raise CapabilityError(f"there is no executable {chosen!r} on the PATH; give --ffmpeg a full path")
+            raise RequestError(f"there is no executable {chosen!r} on the PATH; give --ffmpeg a full path")
         path = Path(found)
     try:
         stamp = path.stat()
+    except FileNotFoundError as error:
+        raise RequestError(f"{chosen} does not exist; check --ffmpeg and {FFMPEG_VARIABLE}") from error
     except OSError as error:
         raise CapabilityError(
             f"cannot use {chosen} as ffmpeg: {error.strerror}; check --ffmpeg and {FFMPEG_VARIABLE}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vmafcast.common.documents import write_document
-from vmafcast.common.errors import DataError
+from vmafcast.common.errors import DataError, RequestError
 from vmafcast.common.files import require_place, write_bytes
 from vmafcast.common.progress import Progress, Silent
 from vmafcast.common.provenance import FileFact, RunRecord, utc_now
@@ -114,7 +114,7 @@ def train_predictors(
     Raises
     ------
     RequestError
-        An encoder is not known, or what is at an output is something else.
+        An encoder is not known, none of the named roots is there, or what is at an output is something else.
     DataError
         No corpus was found, or they cannot be learnt from together.
     OutputError
@@ -127,6 +127,10 @@ def train_predictors(
     record = RunRecord("vmafcast train-predictors", {"encoders": list(names), "sweeps": request.sweeps})
     found = Found((), (), ()) if request.smoke else find_corpora(request.roots)
     if not request.smoke and not found.corpora and not request.allow_empty:
+        if request.roots != DEFAULT_ROOTS and len(found.missing) == len(request.roots):
+            raise RequestError(
+                f"{', '.join(found.missing)} does not exist; name a root that does, or give --allow-empty"
+            )
         raise DataError(
             f"no corpus with surveyed sources lies under {', '.join(map(str, request.roots))}"
             f"{'; ' + '; '.join(found.skipped) if found.skipped else ''}; name one with --root, or give --allow-empty"
