@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from vmafcast.common.errors import RequestError
-from vmafcast.common.feature_names import ACTIVITY, LITE
+from vmafcast.common.feature_names import ACTIVITY, LITE, SOURCE
 from vmafcast.encoders.vocabulary import VOCABULARIES
 from vmafcast.models.recipe import RECIPES, Recipe, get_recipe
 
@@ -21,7 +21,7 @@ def test_the_shipped_recipes_are_as_they_are_described():
     assert get_recipe("fr_regressor_v1").vocabulary is None
     assert get_recipe("fr_regressor_v3").vocabulary == "v3"
     assert get_recipe("fr_regressor_v4").vocabulary == get_recipe("fr_regressor_lite").vocabulary == "v4"
-    assert set(get_recipe("fr_regressor_lite").feature_order) < {*LITE, *ACTIVITY}
+    assert set(get_recipe("fr_regressor_lite").feature_order) < {*LITE, *ACTIVITY, *SOURCE}
     for name in ("fr_regressor_v3", "fr_regressor_v4", "fr_regressor_lite"):
         assert get_recipe(name).unknown_share > 0
         assert get_recipe(name).unset_share > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from vmafcast.corpus.store import CorpusStore
 from vmafcast.models.recipe import Recipe, get_recipe
 from vmafcast.registry.store import Registry
 from vmafcast.workflows.ensemble import Ensembled, EnsembleRequest, ensemble
+from vmafcast.workflows.surveys import survey_corpus
 from vmafcast.workflows.sweep import EncoderSweep, make_sweep
 from vmafcast.workflows.train import Trained, TrainRequest, train
 
@@ -39,6 +41,15 @@ def store(clips, ffmpeg, tmp_path_factory):
     report = build_corpus(corpus, make_sweep([clips], SWEEP), ffmpeg, processes=2)
     assert report.built == 18
     return corpus
+
+
+@pytest.fixture(scope="session")
+def surveyed(store, clips, ffmpeg, tmp_path_factory):
+    """A copy of it whose sources were surveyed. Not to be changed."""
+    folder = tmp_path_factory.mktemp("surveyed")
+    copy = CorpusStore(shutil.copytree(store.folder, folder / "corpus"))
+    survey_corpus(copy.folder, [clips], ffmpeg, cache=folder / "cache")
+    return copy
 
 
 @pytest.fixture(scope="session")

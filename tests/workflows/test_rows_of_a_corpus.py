@@ -14,9 +14,16 @@ PRESET_NORM = {"libx264": 0.0, "libsvtav1": 3 / 13}
 QUALITY_NORM = {"libx264": lambda q: 1 - q / 51, "libsvtav1": lambda q: 1 - (q - 1) / 62}
 
 
-@pytest.mark.parametrize("name", ["fr_regressor_v3", "fr_regressor_lite"])
-def test_rows_are_the_frames_of_the_files(store, name):
-    recipe = get_recipe(name)
+@pytest.mark.parametrize(
+    ("name", "features"),
+    [
+        ("fr_regressor_v3", None),
+        ("fr_regressor_v4", ("psnr_y", "ssim", "xpsnr_y", "motion2", "activity_scale0", "activity_scale3")),
+    ],
+)
+def test_rows_are_the_frames_of_the_files(store, name, features):
+    own = get_recipe(name)
+    recipe = own.model_copy(update={"feature_order": features or own.feature_order})
     rows = corpus_rows(store, recipe)
     encodes = pl.read_parquet(store.folder / "encodes" / "*.parquet")
     frames = pl.read_parquet(store.folder / "frames" / "*.parquet").join(encodes, on="cell")
@@ -58,9 +65,9 @@ def test_the_order_is_always_the_same(store):
     assert list(one.sources) == sorted(one.sources)
 
 
-def test_the_lite_features_are_there(store):
+def test_the_lite_features_are_there(surveyed):
     recipe = get_recipe("fr_regressor_lite")
-    assert corpus_rows(store, recipe).feature_names == recipe.feature_order
+    assert corpus_rows(surveyed, recipe).feature_names == recipe.feature_order
 
 
 def test_labels_say_which_frame_of_which_encode_a_row_is(store):

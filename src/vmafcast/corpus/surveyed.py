@@ -1,11 +1,13 @@
 """What was measured of a corpus's sources before anything was encoded: ``sources.parquet``, beside its encodes.
 
 One row for each source: its geometry, its complexity (a column for each feature, in the feature's own unit), and what
-every encode of the probe found (columns that begin with the encode's name). Encode predictors learn from it.
+every encode of the probe found (columns that begin with the encode's name). Encode predictors learn from it, and so
+does ``fr_regressor_lite``, of which one encode of the probe is the anchor: at that PSNR this source has that VMAF.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -13,13 +15,17 @@ from typing import Final
 import polars as pl
 
 from vmafcast.common.errors import DataError
+from vmafcast.common.feature_names import SOURCE
 from vmafcast.corpus.tables import UNREADABLE, write_table
 from vmafcast.media.complexity.facts import FEATURES
 from vmafcast.media.complexity.sample import SamplePlan
 from vmafcast.media.complexity.survey import Survey
-from vmafcast.media.probe_encode import ProbePoint
+from vmafcast.media.probe_encode import ProbeEncode, ProbePoint
 
 SURVEYS: Final = "sources.parquet"
+
+ANCHOR: Final = ProbeEncode("libx264", "veryfast", 31)
+"""The encode of the probe that :data:`~vmafcast.common.feature_names.SOURCE` is taken from."""
 
 Row = dict[str, str | int | float | None]
 
@@ -114,3 +120,23 @@ def probe_encodes(table: pl.DataFrame) -> tuple[str, ...]:
 def survey_features(row: Mapping[str, object]) -> dict[str, float]:
     """Return the complexity features of a row, in their own units."""
     return {feature.name: float(str(row[feature.name])) for feature in FEATURES}
+
+
+def source_features(row: Mapping[str, object]) -> dict[str, float]:
+    """Return the columns :data:`~vmafcast.common.feature_names.SOURCE` from a row of surveys, stored or just made.
+
+    Training and serving both come through here, so that they cannot disagree about a meaning.
+
+    Raises
+    ------
+    DataError
+        The source was not probed with the encode that they are taken from, or a value is not a finite number.
+    """
+    si = next(feature for feature in FEATURES if feature.name == "si")
+    raw = [row.get(name) for name in ("si", *(f"{ANCHOR.name}_{each}" for each in ("vmaf", "psnr_y", "motion2")))]
+    numbers = [float(value) if isinstance(value, int | float) else math.nan for value in raw]
+    if not all(math.isfinite(value) for value in numbers):
+        raise DataError(
+            f"{row.get('source')} was not surveyed with the probe {ANCHOR.name}; measure it again with this version"
+        )
+    return dict(zip(SOURCE, (math.log(numbers[0] + si.floor), *numbers[1:]), strict=True))

@@ -1,4 +1,4 @@
-"""From the two tables of a corpus to one row per frame, as training and evaluation take them."""
+"""From the tables of a corpus to one row per frame, as training and evaluation take them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from collections.abc import Sequence
 import polars as pl
 
 from vmafcast.common.errors import DataError
+from vmafcast.common.feature_names import SOURCE
 from vmafcast.corpus.store import CorpusStore
+from vmafcast.corpus.surveyed import SURVEYS, read_surveys, source_features
+from vmafcast.media.complexity.document import REVISION
+from vmafcast.media.probe_encode import REVISION as PROBE_REVISION
 from vmafcast.media.teachers import teacher_columns
 
 ENCODE_COLUMNS = ("source", "source_group", "encoder", "preset", "quality", "teacher")
@@ -21,7 +25,8 @@ def frame_table(store: CorpusStore, features: Sequence[str], teacher: str) -> pl
     store
         The corpus.
     features
-        Which feature columns.
+        Which feature columns: those of a frame, and those of :data:`~vmafcast.common.feature_names.SOURCE`, which are
+        taken from the surveys beside the corpus.
     teacher
         Whose scores, be it the corpus's teacher or one that was measured beside it in every encode; a corpus of another
         is refused, never mixed in.
@@ -35,8 +40,10 @@ def frame_table(store: CorpusStore, features: Sequence[str], teacher: str) -> pl
     Raises
     ------
     DataError
-        The corpus lacks a feature, holds another teacher, or has an encode without frames.
+        The corpus lacks a feature, holds another teacher, or has an encode without frames; or features of the source
+        are asked for, and its surveys are not there, or not of these sources, this teacher or this version.
     """
+    of_frame = [name for name in features if name not in SOURCE]
     every = store.encodes()
     encodes = every.select("cell", "frames", *ENCODE_COLUMNS)
     others = sorted(set(encodes["teacher"].unique()) - {teacher})
@@ -49,10 +56,36 @@ def frame_table(store: CorpusStore, features: Sequence[str], teacher: str) -> pl
             f"{store.folder} holds scores of {', '.join(others)}, and {teacher} is asked for; do not mix teachers"
         )
     try:
-        frames = store.frames([*features, score]).rename({score: "vmaf"})
+        frames = store.frames([*of_frame, score]).rename({score: "vmaf"})
     except DataError as error:
-        raise DataError(f"{store.folder} lacks a feature of {', '.join(features)}: {error}") from error
+        raise DataError(f"{store.folder} lacks a feature of {', '.join(of_frame)}: {error}") from error
     table = encodes.join(frames, on="cell", how="inner")
     if table["cell"].n_unique() != encodes.height:
         raise DataError(f"{store.folder} has encodes without frames; build it again with the same command")
+    if len(of_frame) < len(features):
+        table = table.join(_of_sources(store, every, teacher), on="source", how="left")
     return table.drop("frames").sort("source", "encoder", "preset", "quality", "cell", "frame")
+
+
+def _of_sources(store: CorpusStore, encodes: pl.DataFrame, teacher: str) -> pl.DataFrame:
+    """Return ``source`` and the columns ``SOURCE``, one row for each source of ``encodes``."""
+    path, again = store.folder / SURVEYS, f"run `vmafcast corpus complexity {store.folder} SOURCES`"
+    surveys = read_surveys(store.folder)
+    if surveys is None:
+        raise DataError(
+            f"{store.folder} has no {SURVEYS}, which {', '.join(SOURCE)} are taken from; measure its sources: {again}"
+        )
+    measured = (teacher, REVISION, PROBE_REVISION)
+    for *made, name in surveys.select("teacher", "complexity_revision", "probe_revision", "source").iter_rows():
+        if tuple(made) != measured:
+            raise DataError(
+                f"{path} has {name} by {made[0]} and revisions {made[1]} and {made[2]}; what is asked for is "
+                f"{measured[0]}, {measured[1]} and {measured[2]}: {again}"
+            )
+    known = dict(surveys.select("source", "source_sha256").iter_rows())
+    for name, sha in encodes.select("source", "source_sha256").unique(maintain_order=True).iter_rows():
+        if name not in known or (sha is not None and known[name] != sha):
+            how = "is another file than the one that was encoded" if name in known else "is not there"
+            raise DataError(f"{path}: {name} {how}; {again}")
+    rows = [{"source": row["source"], **source_features(row)} for row in surveys.iter_rows(named=True)]
+    return pl.DataFrame(rows)

@@ -12,13 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmafcast.common.errors import RequestError
+from vmafcast.common.feature_names import SOURCE
+from vmafcast.corpus.surveyed import source_features, survey_row
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.evaluation.conformal_ranks import exact_level
+from vmafcast.media.complexity.cache import default_cache
+from vmafcast.media.complexity.sample import DEFAULT_PLAN
+from vmafcast.media.complexity.survey import survey
 from vmafcast.media.features import FEATURE_SETS, FeatureSet, columns_of
 from vmafcast.media.ffmpeg import Ffmpeg
 from vmafcast.media.graph import Scoring
 from vmafcast.media.measure import score_pair
-from vmafcast.media.source import probe
+from vmafcast.media.probe_encode import ProbeSettings
+from vmafcast.media.source import Source, probe
 from vmafcast.models.loading import AnyModel
 from vmafcast.registry.store import Registry
 from vmafcast.workflows.confidence import ClipConfidence, clip_confidence, load_ensemble_champion
@@ -81,6 +87,7 @@ def predict_clip(
     name: str | None = None,
     encode: EncodeFacts | None = None,
     confidence: Fraction | str | float | None = None,
+    cache: Path | None = None,
 ) -> ClipPrediction:
     """Measure what a model needs of a pair of videos, and predict the distorted one's score.
 
@@ -100,6 +107,9 @@ def predict_clip(
         How ``distorted`` was made. None: the model is told that it does not know.
     confidence
         The probability with which the intervals shall hold, in (0, 1); only an ensemble has some. None asks for none.
+    cache
+        Where what is measured of a source once is kept by content, for models that want it; :func:`default_cache` when
+        None.
 
     Raises
     ------
@@ -107,15 +117,24 @@ def predict_clip(
         No champion, no model at all, no ensemble where intervals are asked for, or an encode that cannot be meant.
     MediaError
         A video that cannot be used.
+    CapabilityError
+        The ffmpeg cannot make the probe that the model wants.
+    OutputError
+        The cache cannot be written.
     IntegrityError
         The model is not what was registered.
     """
     level = None if confidence is None else exact_level(confidence)
     called, using = _chosen(registry, recipe, model, name, sure=level is not None)
     features = using.feature_order
-    scoring = Scoring(using.teacher, feature_sets_of(features))
-    frames = score_pair(ffmpeg, probe(reference), probe(distorted), scoring)
-    table = np.column_stack([frames.columns[column] for column in features])
+    scoring = Scoring(using.teacher, feature_sets_of([name for name in features if name not in SOURCE]))
+    original = probe(reference)
+    frames = score_pair(ffmpeg, original, probe(distorted), scoring)
+    columns = dict(frames.columns)
+    if not set(SOURCE).isdisjoint(features):
+        once = _measured_once(original, ffmpeg, using.teacher, cache)
+        columns |= {name: np.full(frames.frames, value) for name, value in once.items()}
+    table = np.column_stack([columns[column] for column in features])
     if encode is None or not using.codec_aware:
         prediction = using.predict(table, feature_names=features)
     else:
@@ -129,6 +148,13 @@ def predict_clip(
         called, using.teacher, prediction.vmaf.astype(np.float64), frames.vmaf,
         prediction.warnings + (() if sure is None else sure.notes), sure,
     )  # fmt: skip
+
+
+def _measured_once(source: Source, ffmpeg: Ffmpeg, teacher: str, cache: Path | None) -> dict[str, float]:
+    """Return the columns ``SOURCE`` of a video, from the survey that encode predictors take too."""
+    settings = ProbeSettings(teacher=teacher)
+    found = survey(source, probe_with=ffmpeg, settings=settings, plan=DEFAULT_PLAN, cache=cache or default_cache())
+    return source_features(survey_row(source.path.name, source.path.name, found, DEFAULT_PLAN))
 
 
 def _chosen(

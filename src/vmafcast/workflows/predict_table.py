@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from vmafcast.common.errors import DataError, OutputError, RequestError
+from vmafcast.common.feature_names import SOURCE
 from vmafcast.common.files import atomic_path
 from vmafcast.encoders.aliases import resolve
 from vmafcast.encoders.vocabulary import UNKNOWN
@@ -179,7 +180,9 @@ def _read(path: Path, features: tuple[str, ...]) -> tuple[pl.DataFrame, list[str
     raw = _read_parquet(path, names) if is_parquet else _read_lines(path, names, warnings)
     found = {name: key for name, keys in names.items() if (key := next((k for k in keys if k in raw.columns), None))}
     if missing := [f"{name} (or {_PREFIX}{name})" for name in features if name not in found]:
-        raise DataError(f"{path} lacks the features {', '.join(missing)}, which the model needs")
+        of_source = not set(SOURCE).isdisjoint(set(features) - set(found))
+        remedy = "; those of the source are measured where its video is: give the two videos" if of_source else ""
+        raise DataError(f"{path} lacks the features {', '.join(missing)}, which the model needs{remedy}")
     try:
         table = raw.select(
             pl.col(key).cast(pl.String if name in _TEXTS else pl.Float64).alias(name) for name, key in found.items()

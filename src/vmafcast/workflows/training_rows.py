@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from vmafcast.common.errors import RequestError
+from vmafcast.common.feature_names import SOURCE
 from vmafcast.common.files import sha256_file
 from vmafcast.common.progress import Progress
 from vmafcast.corpus.foreign import SourceGroups
 from vmafcast.corpus.importing import import_file
 from vmafcast.corpus.store import CorpusStore
+from vmafcast.corpus.surveyed import SURVEYS
 from vmafcast.evaluation.loso_report import CorpusFacts
 from vmafcast.media.workdir import private_workdir
 from vmafcast.models.recipe import Recipe
@@ -81,7 +83,8 @@ def read_training_rows(
         store = CorpusStore(place)
         own = recipe if frame_stride is None else recipe.model_copy(update={"frame_stride": frame_stride})
         labelled = labelled_rows(store, own)
-        return TrainingRows(own, labelled, corpus_facts(store, labelled.rows), tuple(store.files()), ())
+        surveys = () if set(SOURCE).isdisjoint(recipe.feature_order) else (place / SURVEYS,)
+        return TrainingRows(own, labelled, corpus_facts(store, labelled.rows), (*store.files(), *surveys), ())
     if not place.is_file():
         raise RequestError(f"there is no corpus or feature table at {place}")
     with _imported(place, groups_file, teacher, progress) as (store, notes):
