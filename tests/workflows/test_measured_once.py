@@ -11,7 +11,7 @@ import onnxruntime
 import polars as pl
 import pytest
 
-from vmafcast.common.errors import DataError
+from vmafcast.common.errors import DataError, RequestError
 from vmafcast.common.feature_names import SOURCE
 from vmafcast.corpus.store import CorpusStore
 from vmafcast.corpus.surveyed import ANCHOR, SURVEYS, read_surveys, source_features
@@ -19,6 +19,7 @@ from vmafcast.corpus.table import frame_table
 from vmafcast.media.complexity.document import REVISION
 from vmafcast.media.probe_encode import DEFAULT_ENCODES
 from vmafcast.models.recipe import get_recipe
+from vmafcast.registry.frame_card import frame_card_facts
 from vmafcast.workflows.predict import predict_clip
 from vmafcast.workflows.predict_table import predict_table
 from vmafcast.workflows.rows import corpus_rows
@@ -154,3 +155,19 @@ def test_a_table_of_frames_alone_is_told_where_the_rest_is_measured(model, surve
     whole.drop("psnr_y").write_parquet(tmp_path / "no_psnr.parquet")
     with pytest.raises(DataError, match=r"psnr_y \(or integer_psnr_y\), which the model needs$"):
         predict_table(tmp_path / "no_psnr.parquet", served)
+
+
+def test_a_table_of_frames_cannot_be_learnt_from(surveyed, tmp_path):
+    table = tmp_path / "frames.parquet"
+    frame_table(surveyed, FRAME, TEACHER).write_parquet(table)
+    with pytest.raises(RequestError, match=r"frames\.parquet is a table of frames.*vmafcast corpus complexity"):
+        train(TrainRequest(LITE, table, tmp_path / "candidate"))
+    assert not (tmp_path / "candidate").exists()
+
+
+def test_the_card_says_what_is_measured_once(model, ensembled):
+    own, other = (
+        frame_card_facts(each.sidecar).summary[0] for each in (model[0], load_file(ensembled.folder / "model.onnx"))
+    )
+    assert "from 11 measurements that cost little, 4 of which are made of the source once" in own
+    assert "of the source once" not in other

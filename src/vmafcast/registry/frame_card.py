@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from vmafcast.common.feature_names import CANONICAL6
+from vmafcast.common.feature_names import CANONICAL6, SOURCE
 from vmafcast.evaluation.loso_report import LosoReport
 from vmafcast.models.recipe import RECIPES
 from vmafcast.models.sidecar import LosoSummary, Sidecar
@@ -61,7 +61,9 @@ def _summary(sidecar: Sidecar) -> str:
             f"{what} from the teacher's own six inputs. It emulates a known function: the ceiling is 1.0, and a "
             "correlation is to be read as a distance from that."
         )
-    return f"{what} from {len(sidecar.feature_order)} measurements that cost little."
+    once = sum(name in SOURCE for name in sidecar.feature_order)
+    which = f", {once} of which are made of the source once: `vmafcast predict` makes and keeps them" if once else ""
+    return f"{what} from {len(sidecar.feature_order)} measurements that cost little{which}."
 
 
 def _inputs(sidecar: Sidecar) -> tuple[str, ...]:

@@ -77,16 +77,22 @@ def read_training_rows(
     DataError
         The rows cannot be learnt from.
     """
+    wants_source = not set(SOURCE).isdisjoint(recipe.feature_order)
     if place.is_dir():
         if groups_file or teacher:
             raise RequestError(f"{place} is a corpus, which knows its source groups and teacher; leave the options out")
         store = CorpusStore(place)
         own = recipe if frame_stride is None else recipe.model_copy(update={"frame_stride": frame_stride})
         labelled = labelled_rows(store, own)
-        surveys = () if set(SOURCE).isdisjoint(recipe.feature_order) else (place / SURVEYS,)
+        surveys = (place / SURVEYS,) if wants_source else ()
         return TrainingRows(own, labelled, corpus_facts(store, labelled.rows), (*store.files(), *surveys), ())
     if not place.is_file():
         raise RequestError(f"there is no corpus or feature table at {place}")
+    if wants_source:
+        raise RequestError(
+            f"{place} is a table of frames, and {recipe.name} looks at what `vmafcast corpus complexity` measures of "
+            "their sources; train it on a corpus, or take another recipe"
+        )
     with _imported(place, groups_file, teacher, progress) as (store, notes):
         labelled = labelled_rows(store, recipe)
         rows = len(labelled.rows)
