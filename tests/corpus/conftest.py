@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from vmafcast.corpus.export import export_jsonl
+from vmafcast.corpus.importing import Imported, import_file
+from vmafcast.corpus.store import CorpusStore
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +72,41 @@ def remount() -> Callable[[Path, str], None]:
         subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], check=True, timeout=30)
 
     return change
+
+
+class JsonlRows:
+    """Rows of per-frame JSON lines, and what becomes of them."""
+
+    def row(self, frame: int = 0, **changes: object) -> dict[str, object]:
+        """Return a row of the format; a change to None takes the key out."""
+        share = 0.5 + frame / 100
+        shares = dict.fromkeys(("adm2", "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3"), share)
+        made = {"src": "park", "encoder": "libx264", "cq": 28, "frame_index": frame, "vmaf": 80.0 + frame / 7}
+        whole = made | shares | {"motion2": frame * 1.25} | changes
+        return {key: value for key, value in whole.items() if value is not None}
+
+    def clip(self, frames: int = 6, **changes: object) -> list[dict[str, object]]:
+        return [self.row(frame, **changes) for frame in range(frames)]
+
+    def write(self, path: Path, rows: list[dict[str, object]], end: str = "\n") -> Path:
+        path.write_bytes("\n".join(json.dumps(each) for each in rows).encode() + end.encode())
+        return path
+
+    def take(
+        self, tmp_path: Path, rows: list[dict[str, object]], name: str = "corpus", **options: object
+    ) -> tuple[CorpusStore, Imported]:
+        """Import rows; return the corpus and what was said of it."""
+        done = import_file(self.write(tmp_path / f"{name}.jsonl", rows), tmp_path / name, **options)
+        return CorpusStore(tmp_path / name), done
+
+    def exported(self, store: CorpusStore, path: Path) -> list[dict[str, object]]:
+        export_jsonl(store, path)
+        return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+    def files_of(self, folder: Path) -> dict[str, bytes]:
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.parquet")}
+
+
+@pytest.fixture(scope="session")
+def jsonl() -> JsonlRows:
+    return JsonlRows()
