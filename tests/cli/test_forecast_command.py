@@ -126,6 +126,12 @@ def test_a_measured_encode_is_taken_in(predictors, run_in, clip):
     [after] = [line for line in run_in(folder, *arguments, "--measured", told).lines if line["type"] == "point"]
     assert after["measured"]
     assert after["vmaf"] < before["vmaf"]
+    _, vmaf, kbps = told.split(":")
+    assert (after["measured_vmaf"], after["measured_kbps"]) == (float(vmaf), float(kbps))
+    assert (before["measured_vmaf"], before["measured_kbps"]) == (None, None)
+    shown = run_in(folder, *arguments[:-1], "--quality", "36", "--measured", told).out
+    [made] = [line.split() for line in shown.splitlines() if line.split()[:1] == ["30"]]
+    assert made == ["30", f"{float(vmaf):.2f}", "—", "—", f"{float(kbps):,.0f}", "—", "—", "measured"]
     drawn = run_in(folder, *arguments, "--quality", "36", "--measured", told, "--plot", "made.svg")
     assert drawn.code == 0, drawn.err
     assert "rings: encodes that were made" in (folder / "made.svg").read_text()

@@ -142,10 +142,16 @@ def test_merge_compact_and_verify(vmafcast, imported, tmp_path):
         assert {line["check"] for line in verified.lines[:-1]} == {"unstated"}
         checked = last(verified)
         assert (checked["ok"], checked["problems"], checked["cells"]) == (True, 0, 6)
+        described = last(vmafcast("corpus", "describe", folder, "--json"))
+        assert (checked["frames"], checked["frames_encoded"]) == (described["frames_kept"], described["frames"])
     shown = vmafcast("corpus", "verify", "small")
     assert shown.code == 0
-    assert "hold" in shown.out
+    assert "small: 2 files, 6 cells, 46 of 360 frames kept: all of it holds" in shown.out
     assert "preset" in shown.out
+    assert (
+        "6 cells, 46 of 360 frames kept, 3 sources in 3 source groups;" in vmafcast("corpus", "describe", "small").out
+    )
+    assert "6 cells, 360 frames, 3 sources" in vmafcast("corpus", "describe", "both").out
 
 
 def test_verify_ends_with_exit_code_4_and_names_what_is_wrong(vmafcast, imported):

@@ -348,6 +348,11 @@ def test_the_published_ensemble_passes():
     assert outcome.criterion("plcc_spread").value == 0.00095
 
 
+def test_one_seed_is_spoken_of_as_one():
+    details = {each.name: each.detail for each in judge_ensemble({0: 0.96}).criteria}
+    assert (details["mean_plcc"], details["per_seed_plcc"]) == ("mean PLCC 0.96 over 1 seed", "worst of 1 seed")
+
+
 def test_ensemble_mean_on_each_side_of_its_bound():
     loose = FrEnsembleThresholds(per_seed_plcc=0.9, plcc_spread=1.0)
     assert judge_ensemble({0: 0.949, 1: 0.951}, loose).verdict == "pass"

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from vmafcast.cli.options import ffmpeg_option, json_option
+from vmafcast.common.words import counted
 
 
 @click.command()
@@ -50,7 +51,7 @@ def complexity(
             **measured.model_dump(mode="json"), probe=probed.model_dump(mode="json") if probed else None,
         )  # fmt: skip
         runs = ", ".join(f"{first} to {last}" for first, last in measured.sampled_runs)
-        title = f"{path}: {measured.width}x{measured.height}, {measured.fps:g} fps, {measured.frames} frames"
+        title = f"{path}: {measured.width}x{measured.height}, {measured.fps:g} fps, {counted(measured.frames, 'frame')}"
         rows = [[each.name, measured.features[each.name], each.unit, each.meaning] for each in FEATURES]
         console.table(title, ["feature", "value", "unit", "meaning"], rows, decimals={"value": 4})
         if probed:

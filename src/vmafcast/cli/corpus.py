@@ -8,6 +8,7 @@ import click
 
 from vmafcast.cli import interchange
 from vmafcast.cli.options import ffmpeg_option, json_option, scoped_values, whole_numbers
+from vmafcast.common.words import counted, frames_kept
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -115,12 +116,15 @@ def build(  # one parameter for each option
         busy=round(report.spent.busy(cores), 4),
     )  # fmt: skip
     console.show(
-        f"{folder}: {report.planned} cells of {len(sweep.sources)} sources; {report.already_finished} were finished, "
-        f"{report.built} are new ({report.cpu_seconds:,.0f} CPU s of {report.spent.cpu_seconds:,.0f} spent, "
-        f"{report.spent.busy(cores):.0%} of {cores} cores busy), {len(report.set_aside)} set aside"
+        f"{folder}: {counted(report.planned, 'cell')} of {counted(len(sweep.sources), 'source')}; "
+        f"{report.already_finished:,} finished before, "
+        f"{report.built:,} new ({report.cpu_seconds:,.0f} CPU s of {report.spent.cpu_seconds:,.0f} spent, "
+        f"{report.spent.busy(cores):.0%} of {counted(cores, 'core')} busy), {len(report.set_aside):,} set aside"
     )
     if report.set_aside:
-        raise VmafcastError(f"{len(report.set_aside)} cells could not be made; everything else is in {folder}")
+        raise VmafcastError(
+            f"{counted(len(report.set_aside), 'cell')} could not be made; everything else is in {folder}"
+        )
 
 
 @corpus.command()
@@ -147,8 +151,9 @@ def describe(folder: Path, *, as_json: bool) -> None:
     columns = ["encoder", "preset", "qualities", "cells", "VMAF min", "median", "max", "kbit/s", "CPU s"]
     console.table(str(folder), columns, rows, key=2)
     console.show(
-        f"{summary.cells:,} cells, {summary.frames:,} frames encoded, {summary.sources} sources in "
-        f"{summary.source_groups} source groups; teacher {', '.join(summary.teachers)}; "
+        f"{counted(summary.cells, 'cell')}, {frames_kept(summary.frames_kept, summary.frames)}, "
+        f"{counted(summary.sources, 'source')} in {counted(summary.source_groups, 'source group')}; "
+        f"teacher {', '.join(summary.teachers)}; "
         f"ffmpeg {', '.join(summary.ffmpeg_versions) or 'not stated'}; "
         f"{'complete' if summary.complete else 'not every source has every setting'}; "
         f"{summary.bytes_on_disk / 1e6:,.1f} MB; sha256 {summary.sha256[:16]}…"
@@ -166,7 +171,7 @@ def samples(folder: Path, *, as_json: bool) -> None:
     console = Console(as_json=as_json)
     paths = generate_samples(folder, progress=TerminalProgress())
     console.emit("done", folder=str(folder), files=[path.name for path in paths])
-    console.show(f"{folder}: {len(paths)} sources and their MANIFEST.csv")
+    console.show(f"{folder}: {counted(len(paths), 'source')} and their MANIFEST.csv")
 
 
 @corpus.command()
@@ -193,7 +198,9 @@ def complexity(
     console = Console(as_json=as_json)
     result = survey_corpus(folder, places, find_ffmpeg(ffmpeg_path), cache=cache, progress=TerminalProgress())
     console.emit("done", table=str(result.path), sources=result.sources, cpu_seconds=round(result.cpu_seconds, 3))
-    console.show(f"{result.path}: {result.sources} sources, measured and probed in {result.cpu_seconds:,.0f} CPU s")
+    console.show(
+        f"{result.path}: {counted(result.sources, 'source')}, measured and probed in {result.cpu_seconds:,.0f} CPU s"
+    )
 
 
 @corpus.command()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from vmafcast.cli.options import json_option
+from vmafcast.common.words import counted
 
 if TYPE_CHECKING:
     from vmafcast.evaluation.coverage import Method
@@ -112,6 +113,7 @@ def coverage(
         worst = min(report.failing, key=lambda figure: figure.coverage_interval[1] - float(figure.level))
         raise GateRefused(
             f"the {report.served} intervals of {predictions} cover less than they promise, beyond the bootstrap error: "
-            f"{len(report.failing)} figures, the worst of {worst.rule} for {worst.cell} at {level_text(worst.level)}, "
-            f"which covers {worst.coverage:.3f} ({worst.coverage_interval[0]:.3f} to {worst.coverage_interval[1]:.3f})"
+            f"{counted(len(report.failing), 'figure')}, the worst of {worst.rule} for {worst.cell} at "
+            f"{level_text(worst.level)}, which covers {worst.coverage:.3f} "
+            f"({worst.coverage_interval[0]:.3f} to {worst.coverage_interval[1]:.3f})"
         )

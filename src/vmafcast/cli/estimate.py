@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from vmafcast.common.words import counted
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -28,22 +30,24 @@ def show_estimate(console: Console, folder: Path, found: SweepEstimate) -> None:
     if rows:
         console.table(str(folder), ["encoder", "preset", "cells", "processes", "CPU s", "basis"], rows, key=2)
     console.show(
-        f"{folder}: {found.planned:,} cells are planned, {found.already_finished:,} are finished, "
-        f"{found.planned - found.already_finished:,} would run in {found.groups:,} processes; nothing was written"
+        f"{folder}: planned: {counted(found.planned, 'cell')}, of which {found.already_finished:,} finished; "
+        f"{found.planned - found.already_finished:,} would run in {counted(found.groups, 'process')}; "
+        "nothing was written"
     )
     if not found.groups:
         return
     console.show(
         f"about {_duration(found.cpu_seconds)} of CPU ({_duration(found.cpu_seconds * found.low)} to "
         f"{_duration(found.cpu_seconds * found.high)} for nine sweeps of ten, on the machine of the measured costs), "
-        f"{_duration(found.wall_seconds)} with {found.processes} processes at a time on {found.cores} cores"
+        f"{_duration(found.wall_seconds)} with {counted(found.processes, 'process')} at a time "
+        f"on {counted(found.cores, 'core')}"
     )
     console.show(
         f"about {found.corpus_bytes / 1e6:,.1f} MB on the disk, and up to {found.working_bytes / 1e6:,.1f} MB more "
         "while it runs"
     )
     if found.refined_by:
-        console.show(f"refined by the {found.refined_by:,} finished cells of this corpus")
+        console.show(f"refined by {counted(found.refined_by, 'finished cell')} of this corpus")
     if not found.scoring_measured:
         console.hint("note: this teacher with these feature sets was not measured; another's cost stands in")
     if any(not each.measured for each in found.encoders):

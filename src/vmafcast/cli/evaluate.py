@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from vmafcast.cli.options import json_option
+from vmafcast.common.words import counted
 
 if TYPE_CHECKING:
     from vmafcast.cli.console import Console
@@ -86,7 +87,7 @@ def _show(console: Console, report: EvaluationReport) -> None:
     rows.sort(key=lambda row: (row[3], row[0]))
     console.table(title, columns, rows, decimals={"PLCC": 5, "SROCC": 5, "lowest": 1, "highest": 1, "% at ceiling": 1})
     console.table(
-        f"means over {len(network.folds)} folds, with 95 % intervals over source groups",
+        f"means over {counted(len(network.folds), 'fold')}, with 95 % intervals over source groups",
         ["", "PLCC", "PLCC interval", "std", "lowest", "SROCC", "RMSE", "RMSE interval", "seconds"],
         [_mean_row(contender) for contender in report.contenders]
         + [
@@ -133,8 +134,8 @@ def _show_stored(console: Console, folder: Path) -> None:
         )
         console.show(
             f"mean PLCC {_number(report.mean_plcc)}{_interval(report.mean_plcc_interval)}, mean SROCC "
-            f"{_number(report.mean_srocc)}, mean RMSE {report.mean_rmse:.3f}; {report.corpus.rows} rows of "
-            f"{report.corpus.source_groups} source groups"
+            f"{_number(report.mean_srocc)}, mean RMSE {report.mean_rmse:.3f}; {counted(report.corpus.rows, 'row')} of "
+            f"{counted(report.corpus.source_groups, 'source group')}"
         )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmafcast.cli.options import ffmpeg_option, json_option, serving_option
+from vmafcast.common.words import counted
 
 if TYPE_CHECKING:
     from vmafcast.models.predictor.runtime import MeasuredEncode
@@ -80,8 +81,12 @@ def forecast(  # one parameter for each option
         console.hint(f"warning: {warning}")
     if plot is not None:  # before the first line, so that `done` is said only when all is
         draw_forecast(result, plot, known)
+    made = {encode.quality: encode for encode in known}
     for point in said.points:
-        console.emit("point", **asdict(point))
+        encode = made.get(point.quality)
+        console.emit(
+            "point", **asdict(point), measured_vmaf=encode and encode.vmaf, measured_kbps=encode and encode.kbps
+        )
     console.emit(
         "done", source=str(source), model=said.model, origin=serving.name, encoder=said.encoder, preset=said.preset,
         teacher=said.teacher, probed=said.probed, measured=len(known), level=float(said.level), groups=said.groups,
@@ -89,9 +94,11 @@ def forecast(  # one parameter for each option
         warnings=list(said.warnings),
     )  # fmt: skip
     rows = [
-        [
+        [p.quality, made[p.quality].vmaf, None, None, made[p.quality].kbps, None, None, "measured"]
+        if p.quality in made
+        else [
             p.quality, p.vmaf, p.vmaf_low, p.vmaf_high, p.kbps, p.kbps_low, p.kbps_high,
-            "made" if p.measured else "beyond what was learnt" if p.outside_training else "",
+            "beyond what was learnt" if p.outside_training else "",
         ]
         for p in said.points
     ]  # fmt: skip
@@ -102,8 +109,8 @@ def forecast(  # one parameter for each option
     console.table(title, columns, rows, decimals={"kbit/s": 0, f"{share} from ": 0, "to ": 0})
     cost = f"for {result.cpu_seconds:.1f} CPU s{' (from the cache)' if result.cached else ''}"
     console.show(
-        f"{said.model}, teacher {said.teacher}; intervals from {said.groups} source groups; "
-        f"{result.sampled_frames} frames were looked at, {cost}{f'; {plot}' if plot else ''}"
+        f"{said.model}, teacher {said.teacher}; intervals from {counted(said.groups, 'source group')}; "
+        f"{counted(result.sampled_frames, 'frame')} looked at, {cost}{f'; {plot}' if plot else ''}"
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmafcast.cli.options import ffmpeg_option, json_option
+from vmafcast.common.words import counted, frames_kept
 
 if TYPE_CHECKING:
     from vmafcast.cli.console import Console
@@ -36,7 +37,7 @@ def export(folder: Path, output: Path, *, as_json: bool) -> None:
     console = Console(as_json=as_json)
     done = export_jsonl(CorpusStore(folder), output, progress=TerminalProgress())
     console.emit("done", output=str(output), rows=done.rows, cells=done.cells)
-    console.show(f"{output}: {done.rows:,} rows of {done.cells:,} encodes")
+    console.show(f"{output}: {counted(done.rows, 'row')} of {counted(done.cells, 'encode')}")
 
 
 @click.command("import")
@@ -70,8 +71,9 @@ def import_(file: Path, folder: Path, groups_file: Path | None, teacher: str | N
     )  # fmt: skip
     counts = done.counts
     console.show(
-        f"{folder}: {counts.rows:,} frames of {counts.cells:,} encodes, {counts.sources} sources in "
-        f"{counts.source_groups} source groups; teacher {done.teacher}"
+        f"{folder}: {counted(counts.rows, 'frame')} of {counted(counts.cells, 'encode')}, "
+        f"{counted(counts.sources, 'source')} in {counted(counts.source_groups, 'source group')}; "
+        f"teacher {done.teacher}"
     )
 
 
@@ -96,7 +98,10 @@ def merge(folders: tuple[Path, ...], output: Path, *, common_features: bool, as_
             f"note: {done.same_settings} (source, encoder, preset, quality) are there under more than one identity"
         )
     console.emit("done", corpus=str(output), **asdict(done))
-    console.show(f"{output}: {done.cells:,} cells, {done.frames:,} frames; {done.shared_cells:,} cells were shared")
+    console.show(
+        f"{output}: {counted(done.cells, 'cell')}, {counted(done.frames, 'frame')}; "
+        f"{done.shared_cells:,} in more than one"
+    )
 
 
 @click.command()
@@ -121,7 +126,7 @@ def compact(folder: Path, output: Path, *, frame_stride: int, float32: bool, as_
     manifest = done.manifest
     console.emit("done", corpus=str(output), bytes=done.bytes_on_disk, **manifest.model_dump(mode="json"))
     console.show(
-        f"{output}: {manifest.cells:,} cells, {manifest.frames_kept:,} of {manifest.frames_measured:,} frames, "
+        f"{output}: {counted(manifest.cells, 'cell')}, {frames_kept(manifest.frames_kept, manifest.frames_measured)}, "
         f"{done.bytes_on_disk / 1e6:,.2f} MB"
     )
 
@@ -177,19 +182,22 @@ def verify(
     notes = len(report.findings) - problems
     console.emit(
         "done", corpus=str(folder), ok=report.ok, problems=problems, notes=notes,
-        files=report.files, cells=report.cells, frames=report.frames,
+        files=report.files, cells=report.cells, frames=report.frames, frames_encoded=report.frames_encoded,
     )  # fmt: skip
     _show_findings(console, report)
-    said = f"{report.files} files, {report.cells:,} cells, {report.frames:,} frames"
+    said = (
+        f"{counted(report.files, 'file')}, {counted(report.cells, 'cell')}, "
+        f"{frames_kept(report.frames, report.frames_encoded)}"
+    )
     if not report.ok:
         raise IntegrityError(
             f"{folder} ({said}) is not sound, problems: {problems}; mend or build anew what is named above"
         )
-    console.show(f"{folder}: {said} hold; {notes} note{'' if notes == 1 else 's'}")
+    console.show(f"{folder}: {said}: all of it holds; {counted(notes, 'note')}")
     if again:
         console.show(
-            f"{len(again.rebuilt)} cells made again (seed {seed}): the same to the last digit, {again.frames:,} "
-            f"frames of {again.columns} columns"
+            f"{counted(len(again.rebuilt), 'cell')} made again (seed {seed}): the same to the last digit, "
+            f"{counted(again.frames, 'frame')} of {counted(again.columns, 'column')}"
         )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmafcast.cli.options import ffmpeg_option, json_option, serving_option
+from vmafcast.common.words import counted
 
 if TYPE_CHECKING:
     from vmafcast.cli.console import Console
@@ -143,7 +144,7 @@ def _predict_clip(
         **({} if sure is None else {"interval": _interval_fields(sure.clip)}),
     )  # fmt: skip
     console.table(
-        f"{distorted.name} against {reference.name}, {len(result.measured)} frames",
+        f"{distorted.name} against {reference.name}, {counted(len(result.measured), 'frame')}",
         ["score", "VMAF"],
         [
             [f"predicted by {result.model}", result.predicted_mean],
@@ -167,7 +168,7 @@ def _interval_fields(interval: Interval) -> dict[str, object]:
 def _interval_line(interval: Interval) -> str:
     """Return an interval in a sentence."""
     level, cell = float(interval.level), "all encoders" if interval.cell == "all" else interval.cell
-    whose = f"rule {interval.rule}, {interval.groups} source groups, {cell}"
+    whose = f"rule {interval.rule}, {counted(interval.groups, 'source group')}, {cell}"
     if interval.lower is None or interval.upper is None:
         return f"the clip's mean: {interval.mean:.2f}, unbounded at {level:.4g} ({whose})"
     void = "; OUTSIDE of what was trained on, so nothing is guaranteed" if interval.outside_training else ""

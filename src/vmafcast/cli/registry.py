@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmafcast.cli.options import json_option, registry_option, serving_option
+from vmafcast.common.words import counted
 
 if TYPE_CHECKING:
     from vmafcast.cli.console import Console
@@ -54,7 +55,7 @@ def verify(registry_folder: Path | None, *, as_json: bool) -> None:
     if not report.ok:
         named = ", ".join(sorted({problem.path for problem in report.problems}))
         raise IntegrityError(f"{folder} is not what was recorded: {named}; restore these files from a copy")
-    console.show(f"{folder}: {len(report.checked)} files and {report.events} events hold")
+    console.show(f"{folder}: {counted(len(report.checked), 'file')} and {counted(report.events, 'event')} hold")
 
 
 @registry.command(short_help="Serve the champion before this one again.")

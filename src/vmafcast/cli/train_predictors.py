@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from vmafcast.cli.options import json_option
+from vmafcast.common.words import counted
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -103,7 +104,7 @@ def train_predictors(
         passed=result.passed, smoke=found.smoke, **found.summary.model_dump(),
         pooled=[each.model_dump(mode="json") for each in found.pooled],
     )  # fmt: skip
-    console.show(f"{result.path}: {found.summary.n_pass} of {len(found.codecs)} encoders passed")
+    console.show(f"{result.path}: {found.summary.n_pass} of {counted(len(found.codecs), 'encoder')} passed")
     for codec in found.codecs:
         if codec.champion:
             console.show(f"{codec.model}: promoted in {registry} as {codec.champion}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from vmafcast.cli.options import ffmpeg_option, json_option
+from vmafcast.common.words import counted
 
 
 @click.command()
@@ -81,5 +82,5 @@ def tune(  # one parameter for each option
     )
     console.show(
         f"{output}: quality {result.chosen.quality}, VMAF {result.chosen.vmaf:.2f} measured, "
-        f"{result.chosen.kbps:,.1f} kbit/s, after {result.attempts} encodes; {beyond}"
+        f"{result.chosen.kbps:,.1f} kbit/s, after {counted(result.attempts, 'encode')}; {beyond}"
     )

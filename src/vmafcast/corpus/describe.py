@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from vmafcast.corpus.cells import FrameReader
 from vmafcast.corpus.feature_costs import cell_feature_costs
 from vmafcast.corpus.store import TIMINGS, CorpusStore
 from vmafcast.media.teachers import TEACHERS, Teacher, teacher_columns
@@ -37,6 +38,8 @@ class CorpusSummary:
 
     Attributes
     ----------
+    frames, frames_kept
+        How many the encodes have, and of how many the corpus holds a row: fewer where it was thinned out.
     teachers, further_teachers
         Whose score ``vmaf`` is, and which others were measured beside it.
     teacher_facts
@@ -50,6 +53,7 @@ class CorpusSummary:
     sha256: str
     cells: int
     frames: int
+    frames_kept: int
     sources: int
     source_groups: int
     teachers: tuple[str, ...]
@@ -76,6 +80,7 @@ def describe_corpus(store: CorpusStore) -> CorpusSummary:
         sha256=store.sha256(),
         cells=table.height,
         frames=int(table["frames"].sum()),
+        frames_kept=sum(FrameReader(store).frames_of.values()),
         sources=sources,
         source_groups=table["source_group"].n_unique(),
         teachers=teachers,

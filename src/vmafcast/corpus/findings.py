@@ -47,13 +47,14 @@ class Finding(Document):
 
 
 class CorpusReport(Document):
-    """What was verified, and what was found."""
+    """What was verified, and what was found: ``frames`` were read, of ``frames_encoded`` that the encodes have."""
 
     schema_version: Literal[1] = 1
     folder: str
     files: int
     cells: int
     frames: int
+    frames_encoded: int
     findings: tuple[Finding, ...]
 
     @property

@@ -64,7 +64,9 @@ def verify_corpus(store: CorpusStore, *, progress: Progress | None = None) -> Co
                 summaries.append(check_frames.summarise(frames, path))
             task.advance()
     cells = pl.concat(summaries, how="diagonal_relaxed")
+    encoded = 0
     if encodes is not None:
+        encoded = int(encodes.unique("cell")["frames"].sum())
         findings += check_encodes.check_encodes(encodes)
         once = in_order(encodes.unique("cell", keep="first", maintain_order=True))
         findings += check_frames.check_against(
@@ -77,6 +79,7 @@ def verify_corpus(store: CorpusStore, *, progress: Progress | None = None) -> Co
         files=len(encode_files) + len(frame_files),
         cells=0 if encodes is None else encodes["cell"].n_unique(),
         frames=sum(rows.values()),
+        frames_encoded=encoded,
         findings=tuple(findings),
     )
 

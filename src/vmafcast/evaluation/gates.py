@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from vmafcast.common.words import counted
 from vmafcast.evaluation.criteria import (
     Comparison,
     Criterion,
@@ -166,12 +167,12 @@ def judge_predictor(scores: PredictorScores, thresholds: PredictorThresholds | N
         criterion = _unanswered("rows", scores.rows, 1, "the corpus has no rows for this encoder")
         return GateOutcome(gate="predictor", verdict="missing-rows", criteria=(criterion,), failing=())
     if scores.source_groups < bounds.folds:
-        detail = f"{scores.source_groups} source groups cannot make {bounds.folds} folds; add sources"
+        detail = f"{counted(scores.source_groups, 'source group')} cannot make {bounds.folds} folds; add sources"
         criterion = _unanswered("source_groups", scores.source_groups, bounds.folds, detail)
         return GateOutcome(gate="predictor", verdict="insufficient-sources", criteria=(criterion,), failing=())
     figures = {str(index): value for index, value in enumerate(scores.fold_plcc)}
     criteria = [
-        compare("folds", len(figures), bounds.folds, ">=", f"{len(figures)} folds were scored"),
+        compare("folds", len(figures), bounds.folds, ">=", f"scored: {counted(len(figures), 'fold')}"),
         _mean_over("fold", figures, bounds.mean_plcc),
         _spread("fold", figures, bounds.plcc_spread),
         _every("per_fold_plcc", "fold", figures, bounds.per_fold_plcc),
@@ -191,7 +192,7 @@ def _mean_plcc(scores: FrScores, threshold: float) -> Criterion:
     if value is None:
         detail = f"the mean PLCC is {scores.mean_plcc}, which is no correlation"
         return compare("mean_plcc", None, threshold, ">=", detail)
-    over = f"over {len(sources)} held-out sources" if sources else "as its report states it"
+    over = f"over {counted(len(sources), 'held-out source')}" if sources else "as its report states it"
     known = [plcc for source in sorted(sources) if (plcc := correlation(sources[source])) is not None]
     interval = bootstrap_mean(known) if len(known) > 1 else None
     return compare("mean_plcc", value, threshold, ">=", f"mean LOSO PLCC {value:.6g} {over}", interval)
@@ -238,9 +239,9 @@ def _rmse_ratio(scores: FrScores, champion_rmse: Mapping[str, float | None] | No
             value=worst,
             threshold=threshold,
             comparison="<=",
-            detail=f"{len(beyond)} of {len(ratios)} common sources are beyond it: {', '.join(beyond)}",
+            detail=f"beyond it: {len(beyond)} of {counted(len(ratios), 'common source')}: {', '.join(beyond)}",
         )
-    return compare("rmse_ratio", worst, threshold, "<=", f"worst of {len(ratios)} common sources")
+    return compare("rmse_ratio", worst, threshold, "<=", f"worst of {counted(len(ratios), 'common source')}")
 
 
 def _ratio(candidate: float | None, champion: float) -> float | None:
@@ -262,7 +263,7 @@ def _mean_over(unit: str, figures: Mapping[str, float | None], threshold: float)
         detail = f"no mean over all {unit}s: no correlation for {unit} {', '.join(without)}"
         return compare("mean_plcc", None, threshold, ">=", detail)
     value = mean([value for value in figures.values() if value is not None])
-    return compare("mean_plcc", value, threshold, ">=", f"mean PLCC {value:.6g} over {len(figures)} {unit}s")
+    return compare("mean_plcc", value, threshold, ">=", f"mean PLCC {value:.6g} over {counted(len(figures), unit)}")
 
 
 def _spread(unit: str, figures: Mapping[str, float | None], threshold: float) -> Criterion:
@@ -299,9 +300,9 @@ def _every(name: str, unit: str, figures: Mapping[str, float | None], threshold:
             value=min(known, default=None),
             threshold=threshold,
             comparison=">=",
-            detail=f"{len(below)} of {len(figures)} {unit}s do not reach it: {', '.join(below)}",
+            detail=f"below it: {len(below)} of {counted(len(figures), unit)}: {', '.join(below)}",
         )
-    return compare(name, min(known), threshold, ">=", f"worst of {len(figures)} {unit}s")
+    return compare(name, min(known), threshold, ">=", f"worst of {counted(len(figures), unit)}")
 
 
 def _named(name: str, value: float | None) -> str:
