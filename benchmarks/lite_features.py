@@ -40,12 +40,12 @@ VARIANTS = {
     "the recipe": RECIPE.feature_order,
     "without the probe": _without(*PROBE),
     "without the spatial information": _without("source_log_si"),
-    "without either, with XPSNR: the former recipe": (*LUMA, *ACTIVITY),
     "without SSIM": _without("ssim"),
     "with XPSNR": (*RECIPE.feature_order, "xpsnr_y"),
     "without the frames' activity": _without(*ACTIVITY),
     "without PSNR": _without("psnr_y"),
     "SSIM, motion and activity alone": ("ssim", "motion2", *ACTIVITY),
+    "without anything of the source, with XPSNR": (*LUMA, *ACTIVITY),
     "PSNR, SSIM, XPSNR of luma and motion alone": LUMA,
     "the set lite: these with chroma": LITE,
 }
