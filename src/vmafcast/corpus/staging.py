@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from vmafcast.common.errors import OutputError, RequestError
-from vmafcast.common.files import is_stale, temporary_of, temporary_sibling
+from vmafcast.common.files import is_stale, sync, temporary_of, temporary_sibling
 
 
 @contextmanager
@@ -48,19 +47,11 @@ def new_folder(folder: Path) -> Iterator[Path]:
 def _publish(staged: Path, folder: Path) -> None:
     try:
         for path in [*staged.rglob("*"), staged]:
-            _sync(path)
+            sync(path)
         staged.replace(folder)
-        _sync(folder.parent)
+        sync(folder.parent)
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror}; is the disk full?") from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sweep(folder: Path) -> None:

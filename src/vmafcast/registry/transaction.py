@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmafcast.common.errors import OutputError, RequestError
-from vmafcast.common.files import require_place, temporary_sibling, write_bytes
+from vmafcast.common.files import require_place, sync, temporary_sibling, write_bytes
 from vmafcast.registry.journal import (
     EVENTS_NAME,
     Event,
@@ -160,9 +160,9 @@ def put_folder(place: Path, files: Mapping[str, bytes]) -> None:
                     handle.write(data)
                     handle.flush()
                     os.fsync(handle.fileno())
-            _sync_folder(staging)
+            sync(staging)
             staging.rename(place)
-            _sync_folder(place.parent)
+            sync(place.parent)
         except OSError as error:
             raise OutputError(f"cannot write {place}: {error.strerror}") from error
 
@@ -222,11 +222,3 @@ def _strangers(folder: Path) -> list[str]:
     if EVENTS_NAME not in names and rendering.is_file() and rendering.read_bytes() != render(State()):
         found.append(REGISTRY_NAME)  # somebody else's registry, or ours without its history
     return sorted(found)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
