@@ -169,8 +169,12 @@ def test_thinning_twice_and_strides_below_one_are_refused(store, tmp_path):
 def test_a_taken_place_and_a_missing_corpus(store, tmp_path):
     with pytest.raises(RequestError, match="there already"):
         compact_corpus(store, store.folder)
-    with pytest.raises(DataError, match="no corpus"):
+    with pytest.raises(RequestError, match="nowhere does not exist"):
         compact_corpus(CorpusStore(tmp_path / "nowhere"), tmp_path / "small")
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(DataError, match="no corpus"):
+        compact_corpus(CorpusStore(tmp_path / "bare"), tmp_path / "small")
+    (tmp_path / "bare").rmdir()
     (path,) = store.frame_files()
     pl.read_parquet(path).filter(pl.col("cell") != store.encodes()["cell"][0]).write_parquet(path)
     with pytest.raises(DataError, match="no frames of the cell"):

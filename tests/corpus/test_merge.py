@@ -208,7 +208,10 @@ def test_what_cannot_be_meant(corpus, tmp_path):
         merge_corpora([one], tmp_path / "both")
     with pytest.raises(RequestError, match="there already"):
         merge_corpora([one, other], other)
-    refused([one, tmp_path / "nowhere"], tmp_path / "both", "nowhere", "no corpus")
+    with pytest.raises(RequestError, match="nowhere does not exist"):
+        merge_corpora([one, tmp_path / "nowhere"], tmp_path / "both")
+    (tmp_path / "bare").mkdir()
+    refused([one, tmp_path / "bare"], tmp_path / "both", "bare", "no corpus")
 
 
 def test_an_import_and_a_build_of_the_same_settings_are_counted(ffmpeg, make_clip, corpus, tmp_path):
