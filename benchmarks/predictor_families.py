@@ -27,26 +27,28 @@ from vmafcast.evaluation.scores import plcc
 from vmafcast.models.predictor.basis import rising
 from vmafcast.models.predictor.heads import COMPONENTS
 from vmafcast.models.predictor.model import EncoderCurves
-from vmafcast.models.predictor.process import fit
+from vmafcast.models.predictor.process import Shape, fit
 from vmafcast.models.predictor.scale import from_logit
 from vmafcast.workflows.predictor_rows import read_rows
 
-Mapper = Callable[[np.ndarray, np.ndarray, tuple[int, ...], np.ndarray], np.ndarray]
+Mapper = Callable[[np.ndarray, np.ndarray, tuple[int, ...], np.ndarray, Shape], np.ndarray]
 FOLDS = 5
 
 
 def gaussian_process(
-    features: np.ndarray, scores: np.ndarray, blocks: tuple[int, ...], asked: np.ndarray
+    features: np.ndarray, scores: np.ndarray, blocks: tuple[int, ...], asked: np.ndarray, shape: Shape
 ) -> np.ndarray:
-    """Return what the product predicts."""
-    return fit(features, scores, blocks).predict(asked)
+    """Return what the product predicts, with the kernel that all encoders share."""
+    return fit(features, scores, blocks, shape).predict(asked)
 
 
 def of_sklearn(make: Callable[[], Any]) -> Mapper:
     """Return a mapper that standardises features and scores and lets one of scikit-learn's models learn."""
 
-    def run(features: np.ndarray, scores: np.ndarray, blocks: tuple[int, ...], asked: np.ndarray) -> np.ndarray:
-        del blocks
+    def run(
+        features: np.ndarray, scores: np.ndarray, blocks: tuple[int, ...], asked: np.ndarray, shape: Shape
+    ) -> np.ndarray:
+        del blocks, shape
         scale = scores.std(axis=0) + 1e-12
         model = make_pipeline(StandardScaler(), make())
         return np.asarray(model.fit(features, scores / scale).predict(asked)) * scale
@@ -55,7 +57,7 @@ def of_sklearn(make: Callable[[], Any]) -> Mapper:
 
 
 FAMILIES: dict[str, Mapper] = {
-    "average curve": lambda _, scores, __, asked: np.zeros((len(asked), scores.shape[1])),
+    "average curve": lambda _, scores, __, asked, ___: np.zeros((len(asked), scores.shape[1])),
     "ridge": of_sklearn(lambda: RidgeCV(np.logspace(-2, 4, 25))),
     "boosting": of_sklearn(
         lambda: MultiOutputRegressor(
@@ -75,16 +77,18 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, action="append", required=True)
     rows = read_rows(parser.parse_args().corpus)
     encoders = sorted(rows.encodes["encoder"].unique())
-    groups = rows.sources.groups
+    groups, kernels = rows.sources.groups, rows.kernels()
     warnings.simplefilter("ignore")  # a network that has not quite converged is judged as it is
     for probed in (False, True):
         features, blocks = rows.sources.features(probed=probed)
+        chosen = [kernels(fold.train) for fold in group_folds(groups, FOLDS, 0)]
+        shapes = [each.probed if probed else each.plain for each in chosen]
         print(f"{'complexity and probe' if probed else 'complexity alone'}: {len(set(groups))} source groups")
         print(f"{'family':18s} {'MAE':>6s} {'bits, %':>8s}  mean PLCC / spread by encoder")
         for name, mapper in FAMILIES.items():
             errors, rates, gates = [], [], []
             for encoder in encoders:
-                error, rate, correlations = _judge(rows.curves(encoder), features, blocks, groups, mapper)
+                error, rate, correlations = _judge(rows.curves(encoder), features, blocks, groups, mapper, shapes)
                 errors.append(error)
                 rates.append(rate)
                 gates.append(f"{encoder} {np.mean(correlations):.4f}/{np.ptp(correlations):.4f}")
@@ -93,10 +97,15 @@ def main() -> None:
 
 
 def _judge(
-    measured: EncoderCurves, features: np.ndarray, blocks: tuple[int, ...], groups: np.ndarray, mapper: Mapper
+    measured: EncoderCurves,
+    features: np.ndarray,
+    blocks: tuple[int, ...],
+    groups: np.ndarray,
+    mapper: Mapper,
+    shapes: list[Shape],
 ) -> tuple[np.ndarray, np.ndarray, list[float]]:
     errors, rates, correlations = [], [], []
-    for fold in group_folds(groups, FOLDS, 0):
+    for fold, shape in zip(group_folds(groups, FOLDS, 0), shapes, strict=True):
         predicted, truth = [], []
         for points, curves in zip(measured.points, measured.curves, strict=True):
             learn, judge = fold.train[curves.source], ~fold.train[curves.source]
@@ -107,7 +116,7 @@ def _judge(
                 deviation = off[:, curve] - average[curve]
                 ways = np.linalg.svd(deviation, full_matrices=False)[2][:COMPONENTS]
                 own, asked = features[curves.source[learn]], features[curves.source[judge]]
-                made[:, curve] += mapper(own, deviation @ ways.T, blocks, asked) @ ways
+                made[:, curve] += mapper(own, deviation @ ways.T, blocks, asked, shape) @ ways
             made = rising(made)
             mine = np.isin(points.source, curves.source[judge])
             weights = measured.basis(points.place[mine])

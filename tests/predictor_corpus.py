@@ -7,6 +7,7 @@ from vmafcast.corpus.surveyed import write_surveys
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.complexity.document import REVISION
 from vmafcast.media.complexity.facts import FEATURES
+from vmafcast.media.complexity.sample import DEFAULT_PLAN
 from vmafcast.media.probe_encode import DEFAULT_ENCODES
 from vmafcast.media.probe_encode import REVISION as PROBE_REVISION
 from vmafcast.models.predictor.inputs import PROBE_DETAILS
@@ -38,8 +39,8 @@ def write_corpus(folder, *, groups=10, hopeless=(), few=(), seed=0):
             probe[f"{encode.name}_vmaf"] = float(from_logit(0.6 - 0.3 * hard))
             probe |= {f"{encode.name}_{detail}": float(hard + 0.05 * draw.normal()) for detail in PROBE_DETAILS}
         surveys.append({
-            **facts, "complexity_revision": REVISION, "probe_revision": PROBE_REVISION, "sample_runs": 2,
-            "sample_length": 8, "sampled_frames": 16,
+            **facts, "complexity_revision": REVISION, "probe_revision": PROBE_REVISION,
+            "sample_runs": DEFAULT_PLAN.runs, "sample_length": DEFAULT_PLAN.length, "sampled_frames": 32,
             "teacher": TEACHER, "complexity_cpu_s": 0.1, "probe_cpu_s": 1.0, **features, **probe,
         })  # fmt: skip
         for encoder, qualities in QUALITIES.items():

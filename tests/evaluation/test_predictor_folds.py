@@ -73,7 +73,9 @@ def test_the_encodes_that_were_made_are_not_judged(held_out):
             assert (~np.isfinite(held_out.ratio[probed, count][:, 0]) == missing).all()
 
 
-def test_encodes_that_were_made_help(held_out):
+def test_encodes_that_were_made_help_where_nothing_else_tells(write_predictor_corpus, tmp_path):
+    rows = read_rows((write_predictor_corpus(tmp_path / "wild", hopeless=(ENCODER,)),))
+    held_out = judge_held_out(rows.curves(ENCODER), rows.sources, FOLDS, sweeps=SWEEPS)
     none, one, two = (figure.mae for figure in stage_figures([held_out]) if not figure.probed)
     assert one < none
     assert two < none

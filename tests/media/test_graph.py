@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from vmafcast.common.errors import CapabilityError
+from vmafcast.common.errors import CapabilityError, RequestError
 from vmafcast.encoders.catalogue import get_encoder
-from vmafcast.media.features import CANONICAL6, LITE
+from vmafcast.media.features import ACTIVITY, CANONICAL6, LITE
 from vmafcast.media.graph import (
     EncodeSettings,
     Scoring,
@@ -113,3 +113,11 @@ def test_a_filter_that_two_sets_need_runs_once():
     [graph] = graphs(score_only(SOURCE, SOURCE, twice))
     assert graph.count("xpsnr=") == 1
     assert graph.count("name=psnr") == 1
+
+
+@pytest.mark.parametrize(("sets", "every"), [((CANONICAL6,), 0), ((CANONICAL6, LITE), 2), ((ACTIVITY,), 3)])
+def test_frames_are_only_passed_over_where_libvmaf_alone_measures(sets, every):
+    with pytest.raises(RequestError, match="cannot be scored"):
+        Scoring("vmaf_v0.6.1", sets, every=every)
+    [graph] = graphs(score_only(SOURCE, SOURCE, Scoring("vmaf_v0.6.1", (CANONICAL6,), every=5)))
+    assert "n_subsample=5" in graph

@@ -107,6 +107,16 @@ def test_the_neighbours_in_a_process_do_not_matter(ffmpeg, source):
         assert_same_encodes(one, other)
 
 
+def test_every_third_frame_is_scored_as_it_is_among_all(ffmpeg, source):
+    whole, [few] = (
+        encode_and_score(ffmpeg, source, [job()], Scoring(TEACHER, (CANONICAL6,), every=every)) for every in (1, 3)
+    )
+    assert few.packets.bytes.tolist() == whole[0].packets.bytes.tolist()
+    assert few.scores.frames == -(-source.frames // 3)
+    for name, column in whole[0].scores.columns.items():
+        np.testing.assert_array_equal(few.scores.columns[name], column[::3], err_msg=name)
+
+
 @pytest.mark.parametrize("extra", [(), ("-bf", "0"), ("-g", "4")])
 def test_types_of_frames_are_told_from_the_order_of_coding(ffmpeg, source, extra):
     [cell] = encode_and_score(ffmpeg, source, [job(preset="medium", extra=extra)], Scoring(TEACHER, ()))

@@ -13,7 +13,7 @@ from vmafcast.media.complexity.survey import survey
 from vmafcast.media.features import CANONICAL6
 from vmafcast.media.graph import EncodeSettings, Scoring
 from vmafcast.media.measure import encode_and_score
-from vmafcast.media.probe_encode import Probe, ProbeEncode, ProbeSettings, run_probe
+from vmafcast.media.probe_encode import SCORED_EVERY, Probe, ProbeEncode, ProbeSettings, run_probe
 from vmafcast.media.source import probe
 from vmafcast.media.teachers import DEFAULT_TEACHER
 
@@ -34,10 +34,12 @@ def test_a_probe_of_the_whole_source_is_a_plain_encode_of_it(ffmpeg, source):
         job = EncodeSettings(get_encoder(encode.encoder), encode.preset, encode.quality)
         [plain] = encode_and_score(ffmpeg, source, [job], Scoring(DEFAULT_TEACHER, (CANONICAL6,)))
         assert (point.encoder, point.preset, point.quality) == (encode.encoder, encode.preset, encode.quality)
-        assert point.vmaf == plain.scores.vmaf.mean()
-        assert point.adm2 == plain.scores.columns["adm2"].mean()
-        assert point.vmaf_p5 == np.percentile(plain.scores.vmaf, 5)
-        assert point.vmaf_harmonic_mean == pytest.approx(1 / np.mean(1 / (plain.scores.vmaf + 1)) - 1)
+        scored = plain.scores.vmaf[::SCORED_EVERY]
+        assert point.vmaf == scored.mean()
+        assert point.adm2 == plain.scores.columns["adm2"][::SCORED_EVERY].mean()
+        assert point.motion2 == plain.scores.columns["motion2"][::SCORED_EVERY].mean()
+        assert point.vmaf_p5 == np.percentile(scored, 5)
+        assert point.vmaf_harmonic_mean == pytest.approx(1 / np.mean(1 / (scored + 1)) - 1)
         assert point.expected_bpp(40) == pytest.approx(8 * plain.bytes / (40 * 160 * 96))
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from vmafcast.models.predictor.kernels import Kernels
     from vmafcast.models.predictor.model import EncodePredictor, EncoderCurves, Sources
     from vmafcast.models.predictor.posterior import Curve
 
@@ -100,7 +101,7 @@ def calibrate(
     for fold in group_folds(sources.groups[rows], count, 0):
         within = np.zeros_like(learn)
         within[rows[fold.train]] = True
-        twin = train_predictor(measured, sources, within, predictor)
+        twin = train_predictor(measured, sources, within, predictor.kernels)
         for preset, curves in enumerate(measured.curves):
             mine = np.flatnonzero(np.isin(curves.source, rows[fold.test]))
             if not len(mine):
@@ -130,6 +131,7 @@ def judge_held_out(
     seed: int = 0,
     sweeps: int = SWEEPS,
     on_fold: Callable[[], None] | None = None,
+    kernels_of: Callable[[NDArray[np.bool_]], Kernels] | None = None,
 ) -> HeldOutPoints:
     """Predict every measured encode by a predictor that never saw its source group.
 
@@ -141,6 +143,8 @@ def judge_held_out(
         How often all choices of a kernel are gone through at most.
     on_fold
         Called after each fold.
+    kernels_of
+        Gives the kernels that the sources of a mask choose; they are chosen by this encoder's curves alone when None.
 
     Raises
     ------
@@ -164,7 +168,8 @@ def judge_held_out(
         learn = np.zeros_like(seen)
         learn[names[fold.train]] = True
         told = measured.as_known_to(learn)
-        predictor = train_predictor(told, sources, learn, sweeps=sweeps)
+        kernels = None if kernels_of is None else kernels_of(learn)
+        predictor = train_predictor(told, sources, learn, kernels, sweeps)
         for probed in (False, True):
             stage = calibrate(told, sources, learn, predictor, probed=probed)
             features, _ = sources.features(probed=probed)

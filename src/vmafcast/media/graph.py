@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vmafcast.common.errors import CapabilityError
+from vmafcast.common.errors import CapabilityError, RequestError
 from vmafcast.encoders.encoder import Encoder
 from vmafcast.media.features import FeatureSet
 from vmafcast.media.source import DEMUXERS, PROTOCOLS, Source, input_url
@@ -78,6 +78,8 @@ class Scoring:
         Metric models that score in the same pass; each score goes by its teacher's name.
     allow_hdr
         Whether HDR pictures may be scored as if they were SDR.
+    every
+        Only each so-many-th frame is scored, from the first on; motion is still taken between neighbouring frames.
     """
 
     teacher: str
@@ -85,6 +87,16 @@ class Scoring:
     threads: int = 0
     further_teachers: tuple[str, ...] = ()
     allow_hdr: bool = False
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        """Raise RequestError where frames are to be passed over that a feature set cannot do without."""
+        if self.every < 1 or (
+            self.every > 1 and any(each.filters or not each.extractors for each in self.feature_sets)
+        ):
+            raise RequestError(
+                f"every {self.every}. frame cannot be scored; give 1, or more with what libvmaf itself measures"
+            )
 
     @property
     def scores(self) -> dict[str, str]:
@@ -278,4 +290,5 @@ def _libvmaf(scoring: Scoring, cell: int) -> str:
     extractors = dict.fromkeys(name for each in scoring.feature_sets for name in each.extractors)
     features = ":feature=" + "|".join(f"name={name}" for name in extractors) if extractors else ""
     models = "|".join(f"version={teacher}\\\\:name={name}" for name, teacher in scoring.scores.items())
-    return f"libvmaf=model={models}:n_threads={scoring.threads}:log_fmt=json:log_path=c{cell}.json{features}"
+    fewer = f":n_subsample={scoring.every}" if scoring.every > 1 else ""
+    return f"libvmaf=model={models}:n_threads={scoring.threads}{fewer}:log_fmt=json:log_path=c{cell}.json{features}"

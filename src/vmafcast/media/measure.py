@@ -35,8 +35,9 @@ class FrameScores:
     Attributes
     ----------
     columns
-        float64 arrays of shape [frames]: the feature sets' columns, the teacher's score as ``vmaf``, and the scores of
-        further teachers by their names. NaN throughout where the picture is too small for a feature to be measured.
+        float64 arrays of shape [scored frames]: the feature sets' columns, the teacher's score as ``vmaf``, and the
+        scores of further teachers by their names. NaN throughout where the picture is too small for a feature to be
+        measured.
     """
 
     columns: dict[str, Column]
@@ -108,6 +109,7 @@ def encode_and_score(
     on_frame: Callable[[int], None] | None = None,
     loopback: bool | None = None,
     stall_seconds: float = STALL_SECONDS,
+    by_thread: bool = True,
 ) -> list[ScoredEncode]:
     """Encode ``source`` with every job and score each encode against it.
 
@@ -126,6 +128,8 @@ def encode_and_score(
         One process (True), two steps (False), or whichever this ffmpeg can do (None).
     stall_seconds
         The time-out on no progress.
+    by_thread
+        Whether each cell's CPU seconds are wanted; without, they are told too roughly to be used.
 
     Returns
     -------
@@ -162,7 +166,7 @@ def encode_and_score(
         folder = stack.enter_context(private_workdir(workdir))
         done = run_ffmpeg(
             ffmpeg, graph.one_process(source, jobs, scoring, outputs), folder=folder, doing=doing,
-            on_frame=on_frame, stall_seconds=stall_seconds,
+            on_frame=on_frame, stall_seconds=stall_seconds, by_thread=by_thread,
         )  # fmt: skip
         cpu = attribute(done.threads, len(jobs))
         return [
@@ -259,7 +263,7 @@ def _read_packets(path: Path, frames: int, job: EncodeSettings) -> Packets:
 
 
 def _read_scores(folder: Path, cell: int, scoring: Scoring, reference: Source, doing: str) -> FrameScores:
-    frames = reference.frames
+    frames = -(-reference.frames // scoring.every)
     wanted = columns_of(scoring.feature_sets)
     scores = tuple(scoring.scores)
     found = read_libvmaf_log(folder / f"c{cell}.json", wanted, scores)

@@ -40,7 +40,12 @@ PROBE_FEATURES = FeatureSet(
 KEY_INTERVAL = 250
 """Frames between key frames that most encoders keep by default, and that :meth:`ProbePoint.expected_bpp` assumes."""
 
-REVISION = 1
+SCORED_EVERY = 7
+"""Only each so-many-th frame of a run is scored: scoring costs more than encoding, and frames nearby score alike. The
+number shares no factor with the distances at which encoders repeat their frame types."""
+
+REVISION = 2
+"""Raised whenever the same frames get other numbers: what an older revision left in a cache is not read."""
 
 _LEAST_HARMONIC = 1.0  # libvmaf's harmonic mean is of score + 1
 
@@ -98,8 +103,8 @@ class ProbePoint(Document):
     encoder, preset, quality
         What was encoded with.
     vmaf, vmaf_harmonic_mean, vmaf_p5
-        The teacher's score pooled over the sample's frames: mean, harmonic mean (of score + 1, less 1, as libvmaf has
-        it) and 5th percentile; 0 to 100.
+        The teacher's score pooled over the scored frames (each seventh): mean, harmonic mean (of score + 1, less 1, as
+        libvmaf has it) and 5th percentile; 0 to 100.
     bpp_i
         Mean size of the key frames that begin a run, in bits per luma sample.
     bpp_inter
@@ -110,9 +115,9 @@ class ProbePoint(Document):
     b_share
         Share of the latter among all frames that do not begin a run.
     psnr_y
-        Mean over frames, in dB.
+        Mean over the scored frames, in dB.
     adm2, vif_scale0, vif_scale1, vif_scale2, vif_scale3, motion2
-        Means over frames of the teacher's own inputs.
+        Means over the scored frames of the teacher's own inputs.
     """
 
     encoder: str
@@ -225,8 +230,10 @@ def run_probe(
         cpu, wall = _cpu_seconds(), time.perf_counter()
         keys = ("-force_key_frames", f"expr:eq(mod(n,{len(sample.runs[0])}),0)")
         jobs = [EncodeSettings(get_encoder(e.encoder), e.preset, e.quality, extra=keys) for e in chosen.encodes]
-        scoring = Scoring(chosen.teacher, (PROBE_FEATURES,))
-        cells = encode_and_score(ffmpeg, sample.as_source(), jobs, scoring, workdir=workdir, on_frame=on_frame)
+        scoring = Scoring(chosen.teacher, (PROBE_FEATURES,), every=SCORED_EVERY)
+        cells = encode_and_score(
+            ffmpeg, sample.as_source(), jobs, scoring, workdir=workdir, on_frame=on_frame, by_thread=False
+        )
         points = tuple(_point(cell, sample) for cell in cells)
     return Probe(
         source_sha256=source.sha256, teacher=chosen.teacher,

@@ -35,6 +35,7 @@ still be at work: a process that uses more than this share of a core is given so
 
 _POLL_SECONDS = 0.05
 _FINE_POLL_SECONDS, _FINE_SECONDS = 0.01, 0.5  # at first, or what a tiny clip takes would never be seen
+_COARSE_POLL_SECONDS = 0.25
 _POLL_SHARE = 0.01  # of the time so far: looking at a hundred threads costs, and a long run need not be seen so finely
 _LONGEST_POLL_SECONDS = 1.0
 _TAIL_LINES = 6
@@ -44,10 +45,10 @@ _running: set[subprocess.Popen[bytes]] = set()
 _running_lock = threading.Lock()
 
 _TRAMPOLINE = """
-import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL: importing their names costs 5 ms at every start
 if os.getppid() != int(sys.argv[1]):
-    os.kill(os.getpid(), signal.SIGKILL)  # the parent went before it could be watched
+    os.kill(os.getpid(), 9)  # the parent went before it could be watched
 if not os.read(int(sys.argv[2]), 1):
     sys.exit(1)  # the parent was interrupted before it could look after anything
 os.close(int(sys.argv[2]))
@@ -83,6 +84,7 @@ def run_ffmpeg(
     doing: str,
     on_frame: Callable[[int], None] | None = None,
     stall_seconds: float = STALL_SECONDS,
+    by_thread: bool = True,
 ) -> Finished:
     """Run ffmpeg to its end.
 
@@ -101,6 +103,9 @@ def run_ffmpeg(
     stall_seconds
         End it when neither the frame count nor the output's time moves for so long and it uses no CPU time either; ten
         times as long where it does. This holds until the process is gone, not only while its first output grows.
+    by_thread
+        Whether its threads are looked at so often that their times are worth something: that costs about 2 % of a
+        short run.
 
     Raises
     ------
@@ -153,7 +158,9 @@ def run_ffmpeg(
             reader.start()
         with suppress(BrokenPipeError):  # it was ended already, or this system starts it at once
             os.write(opener, b"\n")  # from here on an interrupt ends it
-        status, usage = _wait(process, clock, pulse, stall_seconds)
+        status, usage = _wait(
+            process, clock, pulse, stall_seconds, _FINE_POLL_SECONDS if by_thread else _COARSE_POLL_SECONDS
+        )
     except BaseException:
         _end_group(process)
         raise
@@ -190,7 +197,7 @@ def end_all() -> None:
 
 
 def _wait(
-    process: subprocess.Popen[bytes], clock: ThreadClock, pulse: _Pulse, stall_seconds: float
+    process: subprocess.Popen[bytes], clock: ThreadClock, pulse: _Pulse, stall_seconds: float, shortest_poll: float
 ) -> tuple[int | None, resource.struct_rusage]:
     """Wait for the end; return the exit status (None: it stalled and was ended) and what the process used."""
     begun = time.monotonic()
@@ -208,7 +215,7 @@ def _wait(
                 _end_group(process)
                 return None, usage
             past = time.monotonic() - begun
-            shortest = _POLL_SECONDS if past > _FINE_SECONDS else _FINE_POLL_SECONDS
+            shortest = max(shortest_poll, _POLL_SECONDS if past > _FINE_SECONDS else _FINE_POLL_SECONDS)
             ends_within(min(max(shortest, _POLL_SHARE * past), _LONGEST_POLL_SECONDS))
 
 

@@ -17,6 +17,7 @@ from vmafcast.evaluation.verdict import Verdict
 from vmafcast.media.probe_encode import DEFAULT_ENCODES
 from vmafcast.models.onnx_graph import OPSET
 from vmafcast.models.predictor.export import INPUT, OUTPUTS, check_round_trip, predictor_bytes
+from vmafcast.models.predictor.kernels import SharedKernels
 from vmafcast.models.predictor.model import train_predictor
 from vmafcast.models.predictor.sidecar import PredictorSidecar, PredictorTraining, StatedEncode, VariantUncertainty
 from vmafcast.models.sidecar import GateCriterion, GateFacts
@@ -48,7 +49,7 @@ def refit(
     found: Found,
     report: CodecReport,
     outcome: GateOutcome,
-    sweeps: int,
+    kernels_of: SharedKernels,
     licence: str,
 ) -> Refit:
     """Learn from every source, calibrate by folds within them, and export.
@@ -65,7 +66,7 @@ def refit(
         )
     measured = rows.curves(encoder)
     everything = np.ones(len(rows.names), dtype=np.bool_)
-    predictor = train_predictor(measured, rows.sources, everything, sweeps=sweeps)
+    predictor = train_predictor(measured, rows.sources, everything, kernels_of(everything))
     stages = [calibrate(measured, rows.sources, everything, predictor, probed=probed) for probed in (False, True)]
     data = predictor_bytes(predictor, rows.layout)
     off = check_round_trip(data, predictor, rows.layout, _requests(rows))

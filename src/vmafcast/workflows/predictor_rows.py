@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from vmafcast.media.complexity.facts import FEATURES
 from vmafcast.media.complexity.sample import SamplePlan
 from vmafcast.models.predictor.curves import Points
 from vmafcast.models.predictor.inputs import PROBE_DETAILS, InputLayout, geometry, probe_values
+from vmafcast.models.predictor.kernels import SharedKernels
 from vmafcast.models.predictor.model import EncoderCurves, Sources, measured_curves
+from vmafcast.models.predictor.process import SWEEPS
 from vmafcast.models.predictor.scale import to_logit
 
 
@@ -85,6 +88,14 @@ class PredictorRows:
         """Return the encodes of one encoder."""
         return self.encodes.filter(pl.col("encoder") == encoder).sort("source", "preset", "quality")
 
+    def kernels(self, sweeps: int = SWEEPS) -> SharedKernels:
+        """Return what chooses kernels by the curves of all encoders that have enough of them."""
+        every = []
+        for encoder in sorted(self.encodes["encoder"].unique()):
+            with suppress(DataError):
+                every.append(self.curves(encoder))
+        return SharedKernels(every, self.sources, sweeps)
+
     def curves(self, encoder: str) -> EncoderCurves:
         """Return the measured curves of one encoder; DataError where there are too few."""
         known = get_encoder(encoder)
@@ -145,6 +156,11 @@ def read_rows(corpora: Sequence[Path]) -> PredictorRows:
         raise DataError(
             f"the sources of {', '.join(map(str, corpora))} were not all measured alike (probes, sample, teacher, "
             "revision); run `vmafcast corpus complexity` on each again"
+        )
+    if missing := [feature.name for feature in FEATURES if any(feature.name not in table for table in surveys)]:
+        raise DataError(
+            f"the sources of {', '.join(map(str, corpora))} were measured by an earlier version, without "
+            f"{', '.join(missing[:2])}; run `vmafcast corpus complexity` on each again"
         )
     table = (
         pl.concat(surveys, how="diagonal_relaxed").unique("source", keep="first", maintain_order=True).sort("source")

@@ -32,6 +32,7 @@ from vmafcast.evaluation.predictor_report import (
 )
 from vmafcast.evaluation.thresholds import PredictorThresholds
 from vmafcast.evaluation.verdict import Verdict, VerdictCorpus, verdict_of, write_verdict
+from vmafcast.models.predictor.kernels import SharedKernels
 from vmafcast.models.predictor.process import SWEEPS
 from vmafcast.registry.candidate import read_candidate
 from vmafcast.registry.store import Registry
@@ -137,14 +138,15 @@ def train_predictors(
         )
     rows = smoke_rows(names) if request.smoke else read_rows(found.corpora) if found.corpora else None
     record.read(found.files())
+    kernels = None if rows is None else rows.kernels(request.sweeps)
     codecs: list[CodecReport] = []
     points: list[HeldOutPoints] = []
     with (progress or Silent()).task("judging predictors", total=len(names) * PredictorThresholds().folds) as task:
         for name in names:
             task.describe(name)
-            judged = _judge(name, rows, request, task.advance)
+            judged = _judge(name, rows, kernels, task.advance)
             points += judged.points
-            report = _conclude(judged, rows, found, request, record)
+            report = _conclude(judged, rows, kernels, found, request, record)
             codecs.append(report)
             yield report
     thresholds = PredictorThresholds()
@@ -189,7 +191,9 @@ class _Judged:
     groups: int
 
 
-def _judge(name: str, rows: PredictorRows | None, request: PredictorsRequest, on_fold: Callable[[], None]) -> _Judged:
+def _judge(
+    name: str, rows: PredictorRows | None, kernels: SharedKernels | None, on_fold: Callable[[], None]
+) -> _Judged:
     encodes = None if rows is None else rows.of(name)
     count = 0 if encodes is None else encodes.height
     if rows is None or encodes is None or not count:
@@ -199,23 +203,28 @@ def _judge(name: str, rows: PredictorRows | None, request: PredictorsRequest, on
     thresholds = PredictorThresholds()
     if groups < thresholds.folds:
         return _Judged(name, judge_folds((), count, groups), (), [], count, groups)
-    held_out = judge_held_out(rows.curves(name), rows.sources, thresholds.folds, sweeps=request.sweeps, on_fold=on_fold)
+    held_out = judge_held_out(rows.curves(name), rows.sources, thresholds.folds, on_fold=on_fold, kernels_of=kernels)
     folds = fold_scores(held_out, rows.sources.groups)
     return _Judged(name, judge_folds(folds, count, groups, thresholds), folds, [held_out], count, groups)
 
 
 def _conclude(
-    judged: _Judged, rows: PredictorRows | None, found: Found, request: PredictorsRequest, record: RunRecord
+    judged: _Judged,
+    rows: PredictorRows | None,
+    kernels: SharedKernels | None,
+    found: Found,
+    request: PredictorsRequest,
+    record: RunRecord,
 ) -> CodecReport:
     report = _codec_report(judged, rows, smoke=request.smoke)
     if request.smoke:
         return report
     model = f"predictor_{judged.encoder}"
     card = request.output / f"{model}.md"
-    if report.status != "pass" or rows is None:
+    if report.status != "pass" or rows is None or kernels is None:
         write_status(card, model, report)
         return report
-    made = refit(judged.encoder, rows, found, report, judged.outcome, request.sweeps, request.licence)
+    made = refit(judged.encoder, rows, found, report, judged.outcome, kernels, request.licence)
     verdict = _verdict(judged, made, found, request, record)
     folder = request.output / model
     with whole_folder(folder, known_by=SIDECAR_NAME) as staged:

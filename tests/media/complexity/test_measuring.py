@@ -78,6 +78,7 @@ def test_flat_pictures_have_no_activity_and_no_nan(tmp_path, luma):
     assert np.isfinite(found.scaled()).all()
     still = {"luma_mean": luma, "flat_share": 1, "static_share": 1, "dark_share": float(luma < 48)}
     still |= {f"kept_{step}": 1 for step in (8, 16, 32, 64)}
+    still |= {f"coded_{what}_{step}": 1 for what in ("detail", "fine", "coarse") for step in (40, 100)}
     for name, value in found.features.items():
         if not name.startswith("bits_intra"):
             assert value == pytest.approx(still.get(name, 0), abs=1e-3), name
@@ -121,15 +122,15 @@ def test_huge_pictures_are_reduced_as_stated(make_clip):
 
 def test_a_cut_is_told_from_motion(landscape, tmp_path):
     chroma = np.full((48, 64), 128, np.uint8)
-    wide, other = (np.clip(landscape(96, 176, seed=seed), 16, 235).astype(np.uint8) for seed in (3, 4))
+    wide, other = (np.clip(landscape(96, 208, seed=seed), 16, 235).astype(np.uint8) for seed in (3, 4))
 
     def cuts(name, cut_at):
-        scene = [(other if frame >= cut_at else wide)[:, 4 * frame : 4 * frame + 128] for frame in range(12)]
+        scene = [(other if frame >= cut_at else wide)[:, 4 * frame : 4 * frame + 128] for frame in range(20)]
         write_lossless(tmp_path / name, [(y, chroma, chroma) for y in scene], width=128, height=96, fps=Fraction(25))
-        return measured(tmp_path / name).features["cut_share"]
+        return measured(tmp_path / name, SamplePlan(1, 20)).features["cut_share"]
 
-    assert cuts("none.mkv", 12) == 0
-    assert cuts("one.mkv", 5) == pytest.approx(1 / 3)  # of the pairs 0-1, 4-5 and 8-9
+    assert cuts("none.mkv", 20) == 0
+    assert cuts("one.mkv", 17) == 1 / 2  # of the pairs 0-1 and 16-17
 
 
 def test_louder_noise_motion_and_texture_are_seen(landscape, tmp_path):

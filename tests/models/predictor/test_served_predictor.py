@@ -49,7 +49,7 @@ def model(learnt):
         n_rows_total=rows.of(ENCODER).height, n_distinct_sources=10, presets=("medium", "veryfast"),
         failure_reasons=(), corpus_provenance=(), folds=(), stages=(),
     )  # fmt: skip
-    made = refit(ENCODER, rows, Found((folder,), (), ()), report, judge_folds((), 0, 0), 1, "")
+    made = refit(ENCODER, rows, Found((folder,), (), ()), report, judge_folds((), 0, 0), rows.kernels(1), "")
     return PredictorModel(made.onnx, made.sidecar)
 
 
@@ -87,7 +87,7 @@ def test_the_file_says_what_the_predictor_says(learnt, data):
 def test_another_predictor_is_told_apart(learnt, data):
     _, rows, measured, predictor = learnt
     few = np.arange(len(rows.names)) % 2 == 0
-    other = train_predictor(measured, rows.sources, few, like=predictor)
+    other = train_predictor(measured, rows.sources, few, predictor.kernels)
     with pytest.raises(DataError, match="off by"):
         check_round_trip(data, other, rows.layout, inputs(rows, 200))
 

@@ -11,7 +11,7 @@ from pydantic import model_validator
 from vmafcast.common.documents import Document
 from vmafcast.media.complexity.facts import FEATURES, NAMES
 
-REVISION = 1
+REVISION = 2
 """Raised whenever the same frames get other numbers: what an older revision left in a cache is not read."""
 
 

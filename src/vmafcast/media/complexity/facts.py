@@ -8,6 +8,9 @@ from typing import Literal
 STEPS: tuple[int, ...] = (8, 16, 32, 64)
 """Quantiser steps of the survey, in code values. The step of H.264 and HEVC is 2^((QP - 4) / 6): QP 22, 28, 34, 40."""
 
+CODED_STEPS: tuple[int, ...] = (40, 100)
+"""Quantiser steps at which motion residuals are coded: about those of QP 36 and 44 of H.264 and HEVC."""
+
 _CV = "code value"
 
 
@@ -63,6 +66,19 @@ FEATURES: tuple[Feature, ...] = (
     *(Feature(f"bits_intra_{q}", "bit/pixel", "log", 0.002, f"estimated bits of a frame at step {q}") for q in STEPS),
     *(Feature(f"bits_inter_{q}", "bit/pixel", "log", 0.0005, f"the same, of the motion residual: {q}") for q in STEPS),
     *(Feature(f"kept_{q}", "", "linear", 0, f"visual information left at {q}") for q in STEPS),
+    *(
+        feature
+        for q in CODED_STEPS
+        for feature in (
+            Feature(f"coded_detail_{q}", "", "linear", 0, f"detail left when motion residuals are coded at step {q}"),
+            Feature(f"coded_fine_{q}", "", "linear", 0, f"the same, visual information: {q}"),
+            Feature(f"coded_coarse_{q}", "", "linear", 0, f"the same, visual information at quarter size: {q}"),
+            Feature(f"coded_bits_{q}", "bit/pixel", "log", 0.0001, f"estimated bits of that: {q}"),
+        )
+    ),
 )  # fmt: skip
+
+CODED: tuple[str, ...] = tuple(feature.name for feature in FEATURES if feature.name.startswith("coded_"))
+"""The features that come of coding motion residuals."""
 
 NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)

@@ -6,11 +6,13 @@ import time
 from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from vmafcast.media.complexity import motion, spatial, transform
+from vmafcast.media.complexity.coding import coded_measures
 from vmafcast.media.complexity.document import Complexity
 from vmafcast.media.complexity.facts import NAMES, STEPS
 from vmafcast.media.complexity.sample import DEFAULT_PLAN, Plane, Sample, SamplePlan, sampled
@@ -20,8 +22,11 @@ from vmafcast.media.source import Source
 LARGEST_PIXELS = 2_400_000
 """Pictures with more luma samples are halved on both sides, by averaging 2x2, until they have no more."""
 
-SPATIAL_EVERY = 8
-TEMPORAL_EVERY = 4
+SPATIAL_EVERY = 16
+TEMPORAL_EVERY = 16
+CODED_EVERY, CODED_REACH = 8, 4
+"""Frames 4, 12, ... of a run are coded from frames 0, 8, ...: as far apart as the frames of a pyramid."""
+
 _FLAT_BELOW = 4.0
 _CUT_RATIO = 0.7
 """A cut: motion compensation leaves that much of what the mean of each block would leave. Within 15 real shots the
@@ -85,41 +90,50 @@ def _reduction(pixels: int) -> int:
     return reduction
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Frame:
     luma: Picture
     pyramid: list[Picture]
-    texture: Picture
+
+    @cached_property
+    def texture(self) -> Picture:
+        return transform.texture_energy(spatial.padded(self.luma, transform.ENERGY_BLOCK))
 
 
 def _features(sample: Sample, reduction: int) -> dict[str, float]:
     """Measure the frames one after the other and pool what was found."""
     found: dict[str, list[float]] = defaultdict(list)
     before: _Frame | None = None
+    reference: _Frame | None = None
     number, of_run = 0, -1
     for run, planes in sample.planes():
         if run != of_run:
-            number, of_run, before = 0, run, None
-        is_spatial, closes, opens = (
+            number, of_run, before, reference = 0, run, None, None
+        is_spatial, opens, closes = (
             number % SPATIAL_EVERY == 0,
-            number % TEMPORAL_EVERY == 1,
             number % TEMPORAL_EVERY == 0,
+            number % TEMPORAL_EVERY == 1,
         )
-        luma = None
-        if is_spatial or closes or opens:
-            luma = _picture(planes[0], sample.depth, reduction)
-        if luma is not None and is_spatial:
+        is_reference, is_coded = number % CODED_EVERY == 0, number % CODED_EVERY == CODED_REACH
+        number += 1
+        if not (is_spatial or opens or closes or is_reference or is_coded):
+            continue
+        luma = _picture(planes[0], sample.depth, reduction)
+        if is_spatial:
             chroma = tuple(_picture(plane, sample.depth, reduction) for plane in planes[1:])
             _measure_frame(found, luma, chroma)
-        if luma is not None and (opens or closes):
-            texture = transform.texture_energy(spatial.padded(luma, transform.ENERGY_BLOCK))
-            now = _Frame(luma, motion.pyramid(luma), texture)
-            if is_spatial:
-                found["dct_energy"].append(float(texture.mean(dtype=np.float64)))
-            if closes and before is not None:
-                _measure_pair(found, now, before, sample.source.even_width / reduction)
-            before = now
-        number += 1
+        now = _Frame(luma, motion.pyramid(luma))
+        if is_spatial:
+            found["dct_energy"].append(float(now.texture.mean(dtype=np.float64)))
+        if closes and before is not None:
+            _measure_pair(found, now, before, sample.source.even_width / reduction)
+        if is_coded and reference is not None:
+            moved = motion.estimate(now.pyramid, reference.pyramid)
+            for name, value in coded_measures(now.pyramid[-1], moved).items():
+                found[name].append(value)
+        before = now
+        if is_reference:
+            reference = now
     pooled = {name: float(np.mean(values)) for name, values in found.items()}
     pooled["ti_max"] = max(found["ti"], default=0.0)
     return {name: float(f"{pooled.get(name, 0.0):.7g}") for name in NAMES}

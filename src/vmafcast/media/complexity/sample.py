@@ -72,8 +72,9 @@ class SamplePlan:
         return tuple(range(start, start + length) for start in starts)
 
 
-DEFAULT_PLAN = SamplePlan(runs=2, length=8)
-"""Runs of 12 tell VMAF no better and bitrate a little (docs/complexity.md), and cost half as much again."""
+DEFAULT_PLAN = SamplePlan(runs=1, length=32)
+"""One long run: in short ones most bits are those of key frames, and encoders that build pyramids of frames over 16 of
+them do not come to it (docs/complexity.md)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,14 @@ def survey_dct(picture: Picture) -> NDArray[np.float32]:
     return flat.reshape(*blocks.shape[:2], SURVEY_BLOCK**2)
 
 
+def inverse_survey_dct(blocks: NDArray[np.float32]) -> Picture:
+    """Return the picture whose :func:`survey_dct` is ``blocks``."""
+    rows, columns = blocks.shape[:2]
+    flat = _product(blocks.reshape(-1, SURVEY_BLOCK**2), np.ascontiguousarray(_survey_matrix().T))
+    squares = flat.reshape(rows, columns, SURVEY_BLOCK, SURVEY_BLOCK).transpose(0, 2, 1, 3)
+    return squares.reshape(rows * SURVEY_BLOCK, columns * SURVEY_BLOCK)
+
+
 def _product(rows: NDArray[np.float32], matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     """Multiply in pieces that no BLAS shares out among threads: how many there are must not decide what this costs."""
     piece = max(1, _SERIAL_OPERATIONS // matrix.size)

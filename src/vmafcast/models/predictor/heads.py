@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vmafcast.models.predictor.process import SWEEPS, GaussianProcess
+from vmafcast.models.predictor.process import GaussianProcess, Shape
 from vmafcast.models.predictor.process import fit as fit_process
 
 if TYPE_CHECKING:
@@ -43,12 +43,22 @@ class Head:
         return np.asarray(self.average + np.einsum("mcp,cps->mcs", scores, self.ways))
 
 
+def curve_scores(
+    curves: NDArray[np.float64], components: int = COMPONENTS
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return of curves [S, C, size] their average [C, size], the ways to differ [C, P, size] and scores [S, C, P]."""
+    average = curves.mean(axis=0)
+    off = curves - average
+    count = min(components, len(curves) - 1, curves.shape[2])
+    ways = np.stack([_components(off[:, curve], count) for curve in range(curves.shape[1])])
+    return average, ways, np.einsum("scz,cpz->scp", off, ways)
+
+
 def fit_head(
     features: NDArray[np.float64],
     curves: NDArray[np.float64],
     blocks: Sequence[int],
-    like: Head | None = None,
-    sweeps: int = SWEEPS,
+    shape: Shape,
     components: int = COMPONENTS,
 ) -> Head:
     """Learn curves [S, C, size] from features [S, F] of the same sources.
@@ -57,21 +67,13 @@ def fit_head(
     ----------
     blocks
         How the F columns are divided.
-    like
-        A head whose kernels are taken over; they are chosen anew when None.
-    sweeps
-        How often all choices of a kernel are gone through at most.
+    shape
+        The kernel of all processes.
     components
         How many ways to differ from the average are learnt, at most.
     """
-    average = curves.mean(axis=0)
-    off = curves - average
-    count = min(components, len(curves) - 1, curves.shape[2])
-    ways = np.stack([_components(off[:, curve], count) for curve in range(curves.shape[1])])
-    scores = np.einsum("scz,cpz->scp", off, ways)
-    shapes = [None] * curves.shape[1] if like is None else [process.shape for process in like.processes]
-    processes = tuple(fit_process(features, scores[:, i], blocks, shape, sweeps) for i, shape in enumerate(shapes))
-    return Head(average, ways, processes)
+    average, ways, scores = curve_scores(curves, components)
+    return Head(average, ways, tuple(fit_process(features, scores[:, i], blocks, shape) for i in range(len(average))))
 
 
 def _components(off: NDArray[np.float64], count: int) -> NDArray[np.float64]:

@@ -21,6 +21,10 @@ GEOMETRY: Final = ("log_pixels", "log_fps", "log_frames")
 REQUEST: Final = ("probe_given", "preset_norm", "quality_norm")
 """The last columns: 1 where the probe columns are filled, else 0; the places of preset and quality on their scales."""
 
+CODED_PREFIX: Final = "coded_"
+"""What the names of those features of complexity begin with that come of coding residuals; they come last, and are a
+block of their own."""
+
 PROBE_COLUMNS: Final = ("logit_vmaf", "log_bpp")
 """What is taken of every encode of a probe first: the logit of its VMAF, the logarithm of its bits per pixel."""
 
@@ -58,7 +62,9 @@ class InputLayout:
     @property
     def plain_blocks(self) -> tuple[int, ...]:
         """How the columns that are known of every source are divided."""
-        return len(self.complexity), len(GEOMETRY)
+        coded = sum(name.startswith(CODED_PREFIX) for name in self.complexity)
+        known = (len(self.complexity) - coded, coded) if coded else (len(self.complexity),)
+        return (*known, len(GEOMETRY))
 
     @property
     def probe_blocks(self) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from vmafcast.common.errors import DataError
 from vmafcast.models.predictor.basis import QualityBasis, breaks_for, rising
 from vmafcast.models.predictor.curves import fit_curves
 from vmafcast.models.predictor.heads import Head, fit_head
+from vmafcast.models.predictor.kernels import Kernels, choose_kernels
 from vmafcast.models.predictor.process import SWEEPS
 
 if TYPE_CHECKING:
@@ -106,6 +107,11 @@ class EncodePredictor:
     plain: tuple[Head, ...]
     probed: tuple[Head, ...]
 
+    @property
+    def kernels(self) -> Kernels:
+        """The kernels of its processes, without a probe and with one."""
+        return Kernels(self.plain[0].processes[0].shape, self.probed[0].processes[0].shape)
+
     def coefficients(self, features: NDArray[np.float64], preset: ArrayLike, *, probed: bool) -> NDArray[np.float64]:
         """Return rising coefficients [M, 2, size] for M rows of features at M places of presets.
 
@@ -157,15 +163,15 @@ def train_predictor(
     measured: EncoderCurves,
     sources: Sources,
     learn: NDArray[np.bool_],
-    like: EncodePredictor | None = None,
+    kernels: Kernels | None = None,
     sweeps: int = SWEEPS,
 ) -> EncodePredictor:
     """Learn an encoder's curves from the sources that the mask ``learn`` [S] admits.
 
     Parameters
     ----------
-    like
-        A predictor whose kernels are taken over; they are chosen anew when None, which costs fifty times as much.
+    kernels
+        The kernels; chosen by this encoder's curves alone when None.
     sweeps
         How often all choices of a kernel are gone through at most.
 
@@ -174,13 +180,14 @@ def train_predictor(
     DataError
         A preset has fewer than three such sources.
     """
+    chosen = kernels or choose_kernels([measured], sources, learn, sweeps)
     heads: dict[bool, list[Head]] = {False: [], True: []}
-    for place, curves in enumerate(measured.curves):
+    for curves in measured.curves:
         mine = learn[curves.source]
         for probed, found in heads.items():
             features, blocks = sources.features(probed=probed)
-            twin = None if like is None else (like.probed if probed else like.plain)[place]
-            found.append(fit_head(features[curves.source[mine]], curves.coefficients[mine], blocks, twin, sweeps))
+            shape = chosen.probed if probed else chosen.plain
+            found.append(fit_head(features[curves.source[mine]], curves.coefficients[mine], blocks, shape))
     return EncodePredictor(
         encoder=measured.encoder, basis=measured.basis, presets=measured.presets, places=measured.places,
         plain=tuple(heads[False]), probed=tuple(heads[True]),

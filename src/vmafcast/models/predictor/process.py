@@ -114,40 +114,71 @@ def fit(
     DataError
         There are fewer than three rows.
     """
-    if len(features) < FEWEST_ROWS:
-        raise DataError(f"{len(features)} sources are too few to learn curves from; give at least {FEWEST_ROWS}")
-    mean, std = features.mean(axis=0), features.std(axis=0)
-    # A column that never moved has nothing to teach; a tiny deviation would blow up the first row that differs.
-    std = np.where(std > 1e-9 * np.maximum(np.abs(mean), 1.0), std, np.inf)
+    mean, std, rows = _scaled(features)
     reach = margin * np.ptp(features, axis=0)
-    rows = (features - mean) / std
     parts = _parts(rows, rows, blocks)
-    chosen, weights = _choose(parts, targets, sweeps) if shape is None else (shape, _solve(parts, shape, targets)[1])
+    chosen = _choose([(parts, targets)], sweeps) if shape is None else shape
+    _, weights = _solve(parts, chosen, targets)
     return GaussianProcess(
         blocks=tuple(blocks), mean=mean, std=std, low=features.min(axis=0) - reach, high=features.max(axis=0) + reach,
         rows=rows, shape=chosen, weights=weights,
     )  # fmt: skip
 
 
+def choose_shape(
+    problems: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], blocks: Sequence[int], sweeps: int = SWEEPS
+) -> Shape:
+    """Choose one kernel for several problems at once: features [N, F] and targets [N, P] of each.
+
+    Parameters
+    ----------
+    blocks
+        How many of the F features belong to each block, in order.
+    sweeps
+        How often all choices are gone through at most.
+
+    Raises
+    ------
+    DataError
+        A problem has fewer than three rows.
+    """
+    rows = [_scaled(features)[2] for features, _ in problems]
+    return _choose([(_parts(own, own, blocks), each) for own, (_, each) in zip(rows, problems, strict=True)], sweeps)
+
+
+def _scaled(features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the scaler's mean and deviation, and the rows that it makes of ``features``."""
+    if len(features) < FEWEST_ROWS:
+        raise DataError(f"{len(features)} sources are too few to learn curves from; give at least {FEWEST_ROWS}")
+    mean, std = features.mean(axis=0), features.std(axis=0)
+    # A column that never moved has nothing to teach; a tiny deviation would blow up the first row that differs.
+    std = np.where(std > 1e-9 * np.maximum(np.abs(mean), 1.0), std, np.inf)
+    return mean, std, (features - mean) / std
+
+
 def _choose(
-    parts: tuple[NDArray[np.float64], NDArray[np.float64]], targets: NDArray[np.float64], sweeps: int
-) -> tuple[Shape, NDArray[np.float64]]:
-    """Return the kernel that no single choice from the grids improves, and the weights with it."""
-    blocks = len(parts[0])
+    problems: Sequence[tuple[tuple[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]], sweeps: int
+) -> Shape:
+    """Return the kernel that no single choice from the grids improves."""
+    blocks = len(problems[0][0][0])
     best = Shape((3.3,) * blocks, (0.3,) * blocks)
-    likelihood, weights = _solve(parts, best, targets)
+
+    def likelihood_of(shape: Shape) -> float:
+        return sum(_solve(parts, shape, targets)[0] for parts, targets in problems)
+
+    likelihood = likelihood_of(best)
     for _ in range(sweeps):
         before = likelihood
         for block in range(blocks):
             for name, choices in (("lengths", LENGTHS), ("linear", LINEAR_SHARES)):
                 for choice in choices:
                     other = replace(best, **{name: _with(getattr(best, name), block, choice)})
-                    found, solved = _solve(parts, other, targets)
+                    found = likelihood_of(other)
                     if found > likelihood + _GAIN:
-                        likelihood, weights, best = found, solved, other
+                        likelihood, best = found, other
         if likelihood == before:
             break
-    return best, weights
+    return best
 
 
 def _solve(
