@@ -18,7 +18,10 @@ from vmafcast.corpus.surveyed import ANCHOR, SURVEYS, read_surveys, source_featu
 from vmafcast.corpus.table import frame_table
 from vmafcast.media.complexity.document import REVISION
 from vmafcast.media.probe_encode import DEFAULT_ENCODES
+from vmafcast.media.probe_encode import REVISION as PROBE_REVISION
 from vmafcast.models.recipe import get_recipe
+from vmafcast.models.runtime import FrameModel
+from vmafcast.models.sidecar import SurveyFacts
 from vmafcast.registry.frame_card import frame_card_facts
 from vmafcast.workflows.predict import predict_clip
 from vmafcast.workflows.predict_table import predict_table
@@ -125,6 +128,21 @@ def test_a_pair_of_videos_is_measured_as_the_corpus_was(model, surveyed, clips, 
     block = np.zeros((len(features), 25), dtype=np.float32)
     expected = session.run(["vmaf"], {"features": features, "codec_block": block})[0]
     assert found.predicted == pytest.approx(expected.tolist(), abs=1e-3)
+
+
+def test_a_model_of_another_revision_of_surveys_is_refused(model, clips, ffmpeg, tmp_path):
+    served, folder = model
+    assert served.sidecar.training.survey == SurveyFacts(complexity_revision=REVISION, probe_revision=PROBE_REVISION)
+    training = json.loads((folder / "model.json").read_text())["training"]
+    assert training["survey"] == {"complexity_revision": REVISION, "probe_revision": PROBE_REVISION}
+    other = SurveyFacts(complexity_revision=REVISION, probe_revision=PROBE_REVISION + 1)
+    changed = served.sidecar.model_copy(
+        update={"training": served.sidecar.training.model_copy(update={"survey": other})}
+    )
+    older = FrameModel.load(folder / "model.onnx", changed)
+    with pytest.raises(DataError, match=f"revisions {REVISION} and {PROBE_REVISION + 1}.*train it again"):
+        predict_clip(clips / "alpha.mkv", clips / "alpha.mkv", ffmpeg=ffmpeg, model=older, cache=tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_source_is_measured_once(model, clips, ffmpeg, tmp_path):

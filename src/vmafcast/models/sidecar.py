@@ -30,6 +30,13 @@ class LosoSummary(FoldMeans):
     seeds: tuple[int, ...]
 
 
+class SurveyFacts(Document):
+    """How the sources were surveyed that columns of a source come from: of another revision they mean another thing."""
+
+    complexity_revision: Annotated[int, Field(ge=1)]
+    probe_revision: Annotated[int, Field(ge=1)]
+
+
 class TrainingFacts(Document):
     """What a model was trained from and how.
 
@@ -51,6 +58,8 @@ class TrainingFacts(Document):
         The seed of the initial weights and of the order of the rows.
     loso
         Leave-one-source-out of the same recipe on the same rows; None when it was not run.
+    survey
+        How the sources were surveyed; None where the recipe takes nothing of that.
     """
 
     recipe: Recipe
@@ -61,6 +70,7 @@ class TrainingFacts(Document):
     source_group_names: tuple[str, ...]
     seed: int
     loso: LosoSummary | None
+    survey: SurveyFacts | None = None
 
 
 class GateCriterion(Document):

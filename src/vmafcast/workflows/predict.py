@@ -11,24 +11,28 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vmafcast.common.errors import RequestError
+from vmafcast.common.errors import DataError, RequestError
 from vmafcast.common.feature_names import SOURCE
 from vmafcast.corpus.surveyed import source_features, survey_row
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.evaluation.conformal_ranks import exact_level
 from vmafcast.media.complexity.cache import default_cache
+from vmafcast.media.complexity.document import REVISION
 from vmafcast.media.complexity.sample import DEFAULT_PLAN
 from vmafcast.media.complexity.survey import survey
 from vmafcast.media.features import FEATURE_SETS, FeatureSet, columns_of
 from vmafcast.media.ffmpeg import Ffmpeg
 from vmafcast.media.graph import Scoring
 from vmafcast.media.measure import score_pair
+from vmafcast.media.probe_encode import REVISION as PROBE_REVISION
 from vmafcast.media.probe_encode import ProbeSettings
 from vmafcast.media.source import Source, probe
 from vmafcast.models.loading import AnyModel
+from vmafcast.models.runtime import FrameModel
 from vmafcast.registry.store import Registry
 from vmafcast.workflows.confidence import ClipConfidence, clip_confidence, load_ensemble_champion
 from vmafcast.workflows.serving import DEFAULT_RECIPE, load_champion
+from vmafcast.workflows.training_facts import survey_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,8 @@ def predict_clip(
         No champion, no model at all, no ensemble where intervals are asked for, or an encode that cannot be meant.
     MediaError
         A video that cannot be used.
+    DataError
+        The model takes what is measured of a source once, and learnt from another revision of that.
     CapabilityError
         The ffmpeg cannot make the probe that the model wants.
     OutputError
@@ -127,6 +133,7 @@ def predict_clip(
     level = None if confidence is None else exact_level(confidence)
     called, using = _chosen(registry, recipe, model, name, sure=level is not None)
     features = using.feature_order
+    _require_own_survey(using)
     scoring = Scoring(using.teacher, feature_sets_of([name for name in features if name not in SOURCE]))
     original = probe(reference)
     frames = score_pair(ffmpeg, original, probe(distorted), scoring)
@@ -148,6 +155,16 @@ def predict_clip(
         called, using.teacher, prediction.vmaf.astype(np.float64), frames.vmaf,
         prediction.warnings + (() if sure is None else sure.notes), sure,
     )  # fmt: skip
+
+
+def _require_own_survey(model: AnyModel) -> None:
+    """Refuse a model that learnt from surveys which this version does not make: the same names, other numbers."""
+    known = model.sidecar.training.survey if isinstance(model, FrameModel) else None
+    if known is not None and known != survey_facts(model.feature_order):
+        raise DataError(
+            f"{model.id} learnt from surveys of revisions {known.complexity_revision} and {known.probe_revision}, and "
+            f"this version makes {REVISION} and {PROBE_REVISION}; train it again with `vmafcast train`"
+        )
 
 
 def _measured_once(source: Source, ffmpeg: Ffmpeg, teacher: str, cache: Path | None) -> dict[str, float]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from vmafcast.common.errors import RequestError
+from vmafcast.common.feature_names import SOURCE
 from vmafcast.corpus.store import CorpusStore
 from vmafcast.evaluation.loso import LosoResult
 from vmafcast.evaluation.loso_report import CorpusFacts
+from vmafcast.media.complexity.document import REVISION
+from vmafcast.media.probe_encode import REVISION as PROBE_REVISION
 from vmafcast.models.rows import Rows
-from vmafcast.models.sidecar import TrainingFacts
+from vmafcast.models.sidecar import SurveyFacts, TrainingFacts
 from vmafcast.models.training import rows_design
 
 if TYPE_CHECKING:
@@ -55,7 +59,15 @@ def training_facts(result: LosoResult, member: int, rows: Rows, corpus: CorpusFa
         source_group_names=names,
         seed=result.final.members[member].seed,
         loso=result.summary(),
+        survey=survey_facts(result.recipe.feature_order),
     )
+
+
+def survey_facts(features: Sequence[str]) -> SurveyFacts | None:
+    """Return how this version surveys sources; None where ``features`` has no column of a source."""
+    if set(SOURCE).isdisjoint(features):
+        return None
+    return SurveyFacts(complexity_revision=REVISION, probe_revision=PROBE_REVISION)
 
 
 def round_trip_rows(recipe: Recipe, rows: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
