@@ -157,11 +157,6 @@ def read_rows(corpora: Sequence[Path]) -> PredictorRows:
             f"the sources of {', '.join(map(str, corpora))} were not all measured alike (probes, sample, teacher, "
             "revision); run `vmafcast corpus complexity` on each again"
         )
-    if missing := [feature.name for feature in FEATURES if any(feature.name not in table for table in surveys)]:
-        raise DataError(
-            f"the sources of {', '.join(map(str, corpora))} were measured by an earlier version, without "
-            f"{', '.join(missing[:2])}; run `vmafcast corpus complexity` on each again"
-        )
     table = (
         pl.concat(surveys, how="diagonal_relaxed").unique("source", keep="first", maintain_order=True).sort("source")
     )
