@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ import polars as pl
 import pytest
 
 import vmafcast
-from vmafcast.common.errors import IntegrityError, RequestError
+from vmafcast.common.errors import DataError, IntegrityError, RequestError
 from vmafcast.common.feature_names import CANONICAL6
 from vmafcast.evaluation.gates import FrScores, judge_fr_v1
 from vmafcast.evaluation.thresholds import FrV1Thresholds
@@ -119,6 +120,51 @@ def test_a_history_that_does_not_hold_is_not_passed_over(packaged):
     Path("registry/events.jsonl").write_text("{}\n")
     with pytest.raises(IntegrityError):
         serving_registry(None, RECIPE)
+
+
+@pytest.fixture
+def foreign(packaged, made_registry):
+    """A registry of somebody else's in ``./registry``; a function that lists the one model there under a name."""
+    [model] = (made_registry / "models").iterdir()
+    Path("registry").mkdir()
+    for name in ("model.onnx", "model.json"):
+        shutil.copy(model / name, Path("registry", name))
+    sha = hashlib.sha256((model / "model.onnx").read_bytes()).hexdigest()
+
+    def list_as(name):
+        row = {"id": name, "onnx": "model.onnx", "sha256": sha}
+        Path("registry/registry.json").write_text(json.dumps({"schema_version": 1, "models": [row]}))
+
+    list_as("theirs")
+    return list_as
+
+
+def test_what_a_foreign_registry_lacks_comes_from_the_package_and_that_is_said(foreign):
+    for found in (serving_registry(None, RECIPE), load_served(None, RECIPE)[2]):
+        assert found.name == PACKAGED
+        assert found.notices == (f"./registry has no champion of {RECIPE}: that of vmafcast itself answers",)
+    assert load_served(None, RECIPE)[0].startswith(RECIPE)
+
+
+def test_what_a_foreign_registry_lists_is_its_own_to_serve(foreign):
+    for name in ("theirs", RECIPE):
+        foreign(name)
+        served, model, origin = load_served(None, name)
+        assert (served, origin) == (name, None)
+        assert model.predict(np.full((3, 6), 0.5)).vmaf.shape == (3,)
+
+
+@pytest.mark.parametrize(("folder", "wanted"), [(Path("registry"), RECIPE), (None, "fr_regressor_v9")])
+def test_a_foreign_registry_that_was_named_or_lacks_what_nobody_has_says_what_it_lists(foreign, folder, wanted):
+    with pytest.raises(RequestError, match=f"without a servable model '{wanted}'; it lists theirs"):
+        load_served(folder, wanted)
+
+
+def test_a_foreign_registry_that_cannot_be_read_is_not_passed_over(foreign):
+    Path("registry/registry.json").write_text("{")
+    for serve in (serving_registry, load_served):
+        with pytest.raises(DataError, match="lists no models"):
+            serve(None, RECIPE)
 
 
 def test_a_folder_that_was_asked_for_is_never_replaced_by_the_packaged_one(packaged):

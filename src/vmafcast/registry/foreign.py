@@ -107,13 +107,27 @@ def verify_foreign(folder: Path) -> VerifyReport:
     )
 
 
-def foreign_model(folder: Path, model: str) -> Path | None:
-    """Return the ONNX file of a foreign registry's model; None where the folder holds no foreign registry.
+def foreign_models(folder: Path) -> tuple[str, ...] | None:
+    """Return the ids that a foreign registry lists; None where ``folder`` holds none.
+
+    Raises
+    ------
+    DataError
+        Its ``registry.json`` lists no models.
+    """
+    place = folder / _REGISTRY_NAME
+    if (folder / EVENTS_NAME).exists() or not place.is_file() or names_a_history(place):
+        return None
+    return tuple(row.id for row in _listed(place))
+
+
+def foreign_model(folder: Path, model: str) -> Path:
+    """Return the ONNX file of a model of the foreign registry in ``folder``.
 
     Parameters
     ----------
     folder
-        A folder with a ``registry.json`` that is not ours.
+        A folder with a ``registry.json`` that is not ours; see :func:`foreign_models`.
     model
         The id in its row.
 
@@ -124,18 +138,19 @@ def foreign_model(folder: Path, model: str) -> Path | None:
     DataError
         Its ``registry.json`` lists no models.
     """
-    place = folder / _REGISTRY_NAME
-    if (folder / EVENTS_NAME).exists() or not place.is_file() or names_a_history(place):
-        return None
-    try:
-        rows = _Rows.model_validate_json(place.read_bytes()).models
-    except (OSError, ValidationError) as error:
-        raise DataError(f"{place} lists no models with their hashes: {_first(error)}") from error
+    rows = _listed(folder / _REGISTRY_NAME)
     found = next((row for row in rows if row.id == model), None)
     if found is None or _leaves(found.onnx):
         listed = ", ".join(row.id for row in rows) or "none"
         raise RequestError(f"{folder} is a foreign registry without a servable model {model!r}; it lists {listed}")
     return folder / found.onnx
+
+
+def _listed(place: Path) -> tuple[_Row, ...]:
+    try:
+        return _Rows.model_validate_json(place.read_bytes()).models
+    except (OSError, ValidationError) as error:
+        raise DataError(f"{place} lists no models with their hashes: {_first(error)}") from error
 
 
 def names_a_history(path: Path) -> bool:

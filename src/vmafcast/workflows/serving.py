@@ -16,7 +16,7 @@ from vmafcast.models.loading import AnyModel, load_model
 from vmafcast.models.manifest import EnsembleManifest
 from vmafcast.models.runtime import FrameModel, open_session
 from vmafcast.registry.entry import load
-from vmafcast.registry.foreign import foreign_model, stated_hashes
+from vmafcast.registry.foreign import foreign_model, foreign_models, stated_hashes
 from vmafcast.registry.journal import EVENTS_NAME
 from vmafcast.registry.store import Registry
 
@@ -59,13 +59,16 @@ def serving_registry(folder: Path | None = None, recipe: str | None = None) -> S
         The one that was asked for. None takes ``registry`` in the present folder where there is one, and else the
         champions that come with vmafcast, of which every byte is verified like any other's.
     recipe
-        What is to be served. Where ``registry`` was not asked for and has no champion of it, but vmafcast itself has,
-        that one answers. A registry that was asked for is taken at its word.
+        What is to be served. Where ``registry`` was not asked for and has no champion of it (of a foreign registry
+        nothing is champion), but vmafcast itself has, that one answers. A registry that was asked for is taken at its
+        word.
 
     Raises
     ------
     RequestError
-        There is no registry.
+        There is no registry of ours.
+    DataError
+        ``registry`` holds a foreign registry that lists no models.
     IntegrityError
         Its history does not hold.
     """
@@ -73,14 +76,25 @@ def serving_registry(folder: Path | None = None, recipe: str | None = None) -> S
         opened = Registry.open(packaged_folder())
         notice = f"no registry was given and ./{DEFAULT_REGISTRY} is not there: the champions of vmafcast itself answer"
         return Serving(opened, PACKAGED, (notice, *opened.notices))
+    may_lack = recipe if folder is None else None
+    if may_lack is not None and foreign_models(DEFAULT_REGISTRY) is not None and (beside := _beside(may_lack)):
+        return beside
     chosen = folder or DEFAULT_REGISTRY
     opened = Registry.open(chosen)
-    if folder is None and recipe is not None and not opened.serves(recipe) and _has_packaged():
-        packaged = Registry.open(packaged_folder())
-        if packaged.serves(recipe):
-            notice = f"./{DEFAULT_REGISTRY} has no champion of {recipe}: that of vmafcast itself answers"
-            return Serving(packaged, PACKAGED, (notice, *opened.notices, *packaged.notices))
+    if may_lack is not None and not opened.serves(may_lack) and (beside := _beside(may_lack, opened.notices)):
+        return beside
     return Serving(opened, str(chosen), opened.notices)
+
+
+def _beside(recipe: str, notices: tuple[str, ...] = ()) -> Serving | None:
+    """Return the packaged champions where they answer for what ``registry`` lacks; ``notices`` are the latter's."""
+    if not _has_packaged():
+        return None
+    packaged = Registry.open(packaged_folder())
+    if not packaged.serves(recipe):
+        return None
+    notice = f"./{DEFAULT_REGISTRY} has no champion of {recipe}: that of vmafcast itself answers"
+    return Serving(packaged, PACKAGED, (notice, *notices, *packaged.notices))
 
 
 def own_registry(registry: Registry) -> Path:
@@ -135,7 +149,8 @@ def load_served(folder: Path | None, recipe: str) -> tuple[str, AnyModel, Servin
     Parameters
     ----------
     folder
-        See :func:`serving_registry`. It may also hold a foreign registry, of which nothing is champion.
+        See :func:`serving_registry`. It may also hold a foreign registry, which serves its models by their ids; the
+        packaged champions answer for what it does not list, where it was not asked for.
     recipe
         A recipe of ours; of a foreign registry the id of a model.
 
@@ -144,9 +159,10 @@ def load_served(folder: Path | None, recipe: str) -> tuple[str, AnyModel, Servin
     RequestError, IntegrityError, DataError
         See :func:`serving_registry`, :func:`load_champion` and :func:`load_file`.
     """
-    place = foreign_model(folder or DEFAULT_REGISTRY, recipe)
-    if place is not None:
-        return recipe, load_file(place), None
+    chosen = folder or DEFAULT_REGISTRY
+    listed = foreign_models(chosen)
+    if listed is not None and (folder is not None or recipe in listed or _beside(recipe) is None):
+        return recipe, load_file(foreign_model(chosen, recipe)), None
     serving = serving_registry(folder, recipe)
     return *load_champion(serving.registry, recipe), serving
 
