@@ -14,7 +14,7 @@ from vmafcast.common.errors import CapabilityError, FfmpegError, MediaError
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.features import CANONICAL6, LITE
 from vmafcast.media.ffmpeg import Ffmpeg, find_ffmpeg, supports_loopback
-from vmafcast.media.graph import EncodeSettings, Scoring
+from vmafcast.media.graph import EncodeSettings, Scoring, encode_only
 from vmafcast.media.measure import encode_and_score
 from vmafcast.media.process import end_all, run_ffmpeg
 from vmafcast.media.source import probe
@@ -352,3 +352,24 @@ def test_the_environment_of_the_caller_is_passed_on(tmp_path, monkeypatch):
     run_ffmpeg(stand_in(tmp_path, 'echo "$A_USERS_SETTING" > seen\n'), [], folder=tmp_path, doing="testing")
     assert (tmp_path / "seen").read_text() == "kept\n"
     assert "SVT_LOG" not in os.environ
+
+
+# --------------------------------------------------------------------------------------------- the same bytes again
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc is told what to fill memory with")
+def test_what_lies_in_memory_does_not_reach_an_encode_by_x264(ffmpeg, make_clip, tmp_path, monkeypatch):
+    """x264 reads what it has not written; with other bytes there most encodes come out otherwise."""
+    source = probe(make_clip(width=192, height=108, frames=50, seed=1))
+    job = EncodeSettings(get_encoder("libx264"), "veryfast", 41)
+    packets = []
+    for filling in ("170", "85", None):
+        if filling is None:
+            monkeypatch.delenv("MALLOC_PERTURB_")
+        else:
+            monkeypatch.setenv("MALLOC_PERTURB_", filling)
+        folder = tmp_path / f"filled_{filling}"
+        folder.mkdir()
+        run_ffmpeg(ffmpeg, encode_only(source, job, "c0.mkv"), folder=folder, doing="an encode")
+        packets.append((folder / "c0.packets").read_text())
+    assert packets[0] == packets[1] == packets[2]
