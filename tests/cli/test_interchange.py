@@ -128,6 +128,24 @@ def test_there_and_back(vmafcast, imported, tmp_path):
     assert "240 rows of 4 encodes" in vmafcast("corpus", "export", "corpus", "--out", "out.jsonl").out
 
 
+def test_merge_says_which_surveys_do_not_come_along(vmafcast, imported, tmp_path, write_predictor_corpus):
+    write(tmp_path / "more.jsonl", rows(sources=("dune",)))
+    vmafcast("corpus", "import", "more.jsonl", "--out", "more")
+    made = pl.read_parquet(write_predictor_corpus(tmp_path / "made", groups=1) / "sources.parquet").head(1)
+    assert "survey" not in vmafcast("corpus", "merge", "corpus", "more", "--out", "none").err
+    park = made.with_columns(source=pl.lit("park"), source_group=pl.lit("park"))
+    park.write_parquet(imported / "sources.parquet")
+    some = vmafcast("corpus", "merge", "corpus", "more", "--out", "some", "--json")
+    assert [last(some)[name] for name in ("surveyed", "unsurveyed", "surveys_differ")] == [1, 2, False]
+    again = "measure them with `vmafcast corpus complexity {} --sources CLIPS`"
+    assert f"note: 2 sources of 3 without a survey; {again.format('some')}" in some.err
+    dune = made.with_columns(pl.col("probe_revision") + 1, source=pl.lit("dune"), source_group=pl.lit("dune"))
+    dune.with_columns(source_sha256=pl.lit("1" * 64)).write_parquet(tmp_path / "more" / "sources.parquet")
+    differ = vmafcast("corpus", "merge", "corpus", "more", "--out", "differ", "--json")
+    assert [last(differ)[name] for name in ("surveyed", "unsurveyed", "surveys_differ")] == [0, 3, True]
+    assert f"not all surveyed alike; their surveys are left out; {again.format('differ')}" in differ.err
+
+
 def test_merge_compact_and_verify(vmafcast, imported, tmp_path):
     write(tmp_path / "more.jsonl", rows(sources=("lake", "dune")))
     vmafcast("corpus", "import", "more.jsonl", "--out", "more")

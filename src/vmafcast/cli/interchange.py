@@ -97,6 +97,11 @@ def merge(folders: tuple[Path, ...], output: Path, *, common_features: bool, as_
         console.hint(
             f"note: {done.same_settings} (source, encoder, preset, quality) are there under more than one identity"
         )
+    if done.surveys_differ or (done.surveyed and done.unsurveyed):
+        why = "the sources were not all surveyed alike; their surveys are left out"
+        some = f"{counted(done.unsurveyed, 'source')} of {done.surveyed + done.unsurveyed:,} without a survey"
+        again = f"`vmafcast corpus complexity {output} --sources CLIPS`"
+        console.hint(f"note: {why if done.surveys_differ else some}; measure them with {again}")
     console.emit("done", corpus=str(output), **asdict(done))
     console.show(
         f"{output}: {counted(done.cells, 'cell')}, {counted(done.frames, 'frame')}; "

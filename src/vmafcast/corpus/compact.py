@@ -18,7 +18,8 @@ from vmafcast.corpus.feature_costs import read_feature_costs, write_feature_cost
 from vmafcast.corpus.manifest import MANIFEST, CorpusManifest, TableFile, Thinning, refuse_thinned
 from vmafcast.corpus.staging import new_folder
 from vmafcast.corpus.store import ENCODES, FRAMES, CorpusStore
-from vmafcast.corpus.tables import ROW_GROUP
+from vmafcast.corpus.surveyed import SURVEYS, read_surveys
+from vmafcast.corpus.tables import ROW_GROUP, write_table
 
 _LEVEL = 19  # of zstd: it is written once and read often
 _DECIDE_BYTES = ("polars",)
@@ -42,6 +43,7 @@ def compact_corpus(
 ) -> Compacted:
     """Write ``encodes.parquet`` whole, ``frames.parquet`` thinned out, and ``corpus.json`` with their hashes.
 
+    What was measured of the sources (``sources.parquet``) and what features cost comes along where it is there.
     The table of encodes keeps what was measured on every frame: pooled scores and the number of frames. All kept frames
     are held in memory at once.
 
@@ -63,14 +65,14 @@ def compact_corpus(
     RequestError
         The stride is below 1, or the folder is there already.
     DataError
-        There is no corpus, it is thinned out already, or an encode has no frames.
+        There is no corpus, it is thinned out already, an encode has no frames, or the surveys cannot be read.
     OutputError
         The folder cannot be written.
     """
     if frame_stride < 1:
         raise RequestError(f"a frame stride of {frame_stride} keeps nothing; give 1 or more")
     refuse_thinned(store.folder)
-    encodes = store.encodes()
+    encodes, surveys = store.encodes(), read_surveys(store.folder)
     reader = FrameReader(store)
     total = sum(reader.frames_of.get(cell, 0) for cell in encodes["cell"])
     kept, done = [], 0
@@ -103,6 +105,8 @@ def compact_corpus(
         write_document(staged / MANIFEST, manifest)
         if costs := read_feature_costs(store.folder):
             write_feature_costs(staged, costs)
+        if surveys is not None:
+            write_table(surveys, staged / SURVEYS)
     return Compacted(manifest, sum(path.stat().st_size for path in folder.iterdir()))
 
 

@@ -16,12 +16,14 @@ from vmafcast.corpus.findings import same_settings, torn_sources
 from vmafcast.corpus.manifest import refuse_thinned
 from vmafcast.corpus.staging import new_folder
 from vmafcast.corpus.store import ENCODES, FRAMES, TIMINGS, CorpusStore
+from vmafcast.corpus.surveyed import SURVEYS, join_surveys, read_surveys
 from vmafcast.corpus.tables import FRAME_SCHEMA, table_key, write_table
 from vmafcast.media.features import FEATURE_SETS
 from vmafcast.media.teachers import teacher_columns
 
 _FROM = "from"
 _NOT_COMPARED = frozenset({*TIMINGS, _FROM, "feature_sets"})
+_SOURCE_FACTS = ("source", "source_group", "source_sha256")
 _SETTINGS = ("source", "encoder", "preset", "quality", "distorted")
 
 
@@ -40,6 +42,11 @@ class Merged:
         ffmpeg, with another thread count, or once measured and once imported.
     left_out
         Feature columns that not every corpus has.
+    surveyed, unsurveyed
+        How many sources the merged corpus has surveys of, and how many it has none of.
+    surveys_differ
+        Whether surveys were left out because sources were not all measured alike: by one teacher, probe, sample and
+        revision.
     """
 
     cells: int
@@ -47,6 +54,9 @@ class Merged:
     shared_cells: int
     same_settings: int
     left_out: tuple[str, ...]
+    surveyed: int
+    unsurveyed: int
+    surveys_differ: bool
 
 
 def merge_corpora(
@@ -57,7 +67,8 @@ def merge_corpora(
     Parameters
     ----------
     folders
-        Two corpora or more. Where one cell is in several, timings come from the first of them.
+        Two corpora or more. Where one cell is in several, timings come from the first of them, and so does
+        the survey of a source.
     output
         The new corpus; must not be there yet.
     common_features
@@ -71,7 +82,7 @@ def merge_corpora(
         Fewer than two corpora, or ``output`` is there already.
     DataError
         A corpus is thinned out; they have different teachers or feature columns; one cell has different numbers; or a
-        source is in two groups, or stands for different content.
+        source is in two groups, or stands for different content; or surveys cannot be read.
     """
     if len(folders) < 2:
         raise RequestError("name two corpora or more; there is nothing to bring together")
@@ -85,7 +96,10 @@ def merge_corpora(
     every = pl.concat(
         [table.with_columns(pl.lit(at).alias(_FROM)) for at, table in enumerate(tables)], how="diagonal_relaxed"
     )
-    if torn := torn_sources(every):
+    measured = [table for folder in folders if (table := read_surveys(folder)) is not None]
+    surveys = join_surveys(measured)
+    facts = [table.select(_SOURCE_FACTS) for table in (every, *measured)]
+    if torn := torn_sources(pl.concat(facts, how="vertical_relaxed")):
         raise DataError(f"{torn[0].detail}; mend that before merging")
     shared = _refuse_other_numbers(every, stores, readers, features)
     union = in_order(every.unique("cell", keep="first", maintain_order=True))
@@ -97,7 +111,14 @@ def merge_corpora(
         frames = _write(union, readers, features, counts, staged, task)
         if costs := [cost for folder in folders for cost in read_feature_costs(folder)]:
             write_feature_costs(staged, costs)
-    return Merged(union.height, frames, shared, same_settings(union), left_out)
+        if surveys is not None:
+            write_table(surveys, staged / SURVEYS)
+    sources = union["source"].unique()
+    surveyed = 0 if surveys is None else int(sources.is_in(surveys["source"].to_list()).sum())
+    return Merged(
+        cells=union.height, frames=frames, shared_cells=shared, same_settings=same_settings(union), left_out=left_out,
+        surveyed=surveyed, unsurveyed=len(sources) - surveyed, surveys_differ=bool(measured) and surveys is None,
+    )  # fmt: skip
 
 
 def _write(

@@ -8,7 +8,7 @@ does ``fr_regressor_lite``, of which one encode of the probe is the anchor: at t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,9 @@ _FACTS: Final = (
     "source", "source_group", "source_sha256", "width", "height", "fps", "frames", "bit_depth", "complexity_revision",
     "probe_revision", "sample_runs", "sample_length", "sampled_frames", "teacher", "complexity_cpu_s", "probe_cpu_s",
 )  # fmt: skip
+STATED: Final = ("teacher", "complexity_revision", "probe_revision", "sample_runs", "sample_length")
+"""How a source was measured; with the probe's encodes, what has to be the same for all sources of a table."""
+
 _OF_THE_POINT: Final = frozenset({"encoder", "preset", "quality"})
 
 
@@ -110,6 +113,17 @@ def read_surveys(folder: Path) -> pl.DataFrame | None:
     if not numbers.select(pl.all_horizontal(pl.all().is_finite().fill_null(value=False)).all()).item():
         raise DataError(f"{path} holds a feature that is not a finite number; measure the sources again")
     return table.sort("source")
+
+
+def join_surveys(tables: Sequence[pl.DataFrame]) -> pl.DataFrame | None:
+    """Return one table or more of surveys as one, sorted by source; None where not all sources were measured alike.
+
+    A source that is in several counts once: the first is taken.
+    """
+    alike = {(probe_encodes(table), *row) for table in tables for row in table.select(STATED).unique().rows()}
+    if len(alike) != 1:
+        return None
+    return pl.concat(tables, how="diagonal_relaxed").unique("source", keep="first", maintain_order=True).sort("source")
 
 
 def probe_encodes(table: pl.DataFrame) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vmafcast.common.errors import DataError
 from vmafcast.common.files import sha256_bytes, sha256_file
 from vmafcast.corpus.store import CorpusStore
-from vmafcast.corpus.surveyed import SURVEYS, probe_encodes, read_surveys, survey_features
+from vmafcast.corpus.surveyed import STATED, SURVEYS, join_surveys, probe_encodes, read_surveys, survey_features
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.complexity.facts import FEATURES
 from vmafcast.media.complexity.sample import SamplePlan
@@ -150,22 +150,17 @@ def read_rows(corpora: Sequence[Path]) -> PredictorRows:
             raise DataError(f"{folder} has no {SURVEYS}; make it with `vmafcast corpus complexity {folder}`")
         surveys.append(found)
         encodes.append(_usable(CorpusStore(folder).encodes(), folder))
-    probes = {probe_encodes(table) for table in surveys}
-    stated = {row for table in surveys for row in table.select(_STATED).unique().rows()}
-    if len(probes) != 1 or len(stated) != 1:
+    table = join_surveys(surveys)
+    if table is None:
         raise DataError(
             f"the sources of {', '.join(map(str, corpora))} were not all measured alike (probes, sample, teacher, "
             "revision); run `vmafcast corpus complexity` on each again"
         )
-    table = (
-        pl.concat(surveys, how="diagonal_relaxed").unique("source", keep="first", maintain_order=True).sort("source")
-    )
     rows = pl.concat(encodes, how="diagonal_relaxed")
-    [[teacher, complexity_revision, probe_revision, runs, length]] = stated
+    teacher, complexity_revision, probe_revision, runs, length = table.select(STATED).row(0)
     rows = rows.filter((pl.col("teacher") == teacher) & pl.col("source").is_in(table["source"].to_list()))
     rows = rows.unique(["source", "encoder", "preset", "quality"], keep="first", maintain_order=True)
-    [names] = probes
-    layout = InputLayout(tuple(feature.name for feature in FEATURES), names)
+    layout = InputLayout(tuple(feature.name for feature in FEATURES), probe_encodes(table))
     return PredictorRows(
         layout=layout,
         names=tuple(table["source"]),
@@ -176,9 +171,6 @@ def read_rows(corpora: Sequence[Path]) -> PredictorRows:
         probe_revision=int(probe_revision),
         plan=SamplePlan(int(runs), int(length)),
     )
-
-
-_STATED = ("teacher", "complexity_revision", "probe_revision", "sample_runs", "sample_length")
 
 
 def scaled_features(row: dict[str, float]) -> NDArray[np.float64]:
