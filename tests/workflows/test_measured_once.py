@@ -76,7 +76,7 @@ def test_frames_keep_their_own_columns(surveyed):
 
 
 def test_a_corpus_without_surveys_says_what_to_run(store):
-    with pytest.raises(DataError, match=r"has no sources\.parquet.*vmafcast corpus complexity"):
+    with pytest.raises(DataError, match=r"has no sources\.parquet.*`vmafcast corpus complexity .+ --sources CLIPS`"):
         corpus_rows(store, LITE)
 
 

@@ -88,6 +88,7 @@ def merge(folders: tuple[Path, ...], output: Path, *, common_features: bool, as_
 
     from vmafcast.cli.console import Console, TerminalProgress
     from vmafcast.corpus.merge import merge_corpora
+    from vmafcast.corpus.surveyed import survey_command
 
     console = Console(as_json=as_json)
     done = merge_corpora(folders, output, common_features=common_features, progress=TerminalProgress())
@@ -100,8 +101,7 @@ def merge(folders: tuple[Path, ...], output: Path, *, common_features: bool, as_
     if done.surveys_differ or (done.surveyed and done.unsurveyed):
         why = "the sources were not all surveyed alike; their surveys are left out"
         some = f"{counted(done.unsurveyed, 'source')} of {done.surveyed + done.unsurveyed:,} without a survey"
-        again = f"`vmafcast corpus complexity {output} --sources CLIPS`"
-        console.hint(f"note: {why if done.surveys_differ else some}; measure them with {again}")
+        console.hint(f"note: {why if done.surveys_differ else some}; measure them with {survey_command(output)}")
     console.emit("done", corpus=str(output), **asdict(done))
     console.show(
         f"{output}: {counted(done.cells, 'cell')}, {counted(done.frames, 'frame')}; "

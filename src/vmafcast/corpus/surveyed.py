@@ -89,6 +89,11 @@ def write_surveys(folder: Path, rows: Iterable[Row]) -> Path:
     return path
 
 
+def survey_command(folder: Path) -> str:
+    """Return the command that writes the surveys of the corpus in ``folder``, as a message names it."""
+    return f"`vmafcast corpus complexity {folder} --sources CLIPS`"
+
+
 def read_surveys(folder: Path) -> pl.DataFrame | None:
     """Return the surveys of the corpus in ``folder``, None where it has none.
 
@@ -106,7 +111,7 @@ def read_surveys(folder: Path) -> pl.DataFrame | None:
         raise DataError(f"{path} cannot be read: {error}; measure the sources again") from error
     wanted = (*_FACTS, *(feature.name for feature in FEATURES))
     if missing := [name for name in wanted if name not in table.columns]:
-        raise DataError(f"{path} lacks {', '.join(missing)}; run `vmafcast corpus complexity` again")
+        raise DataError(f"{path} lacks {', '.join(missing)}; run {survey_command(folder)} again")
     if table["source"].n_unique() != table.height:
         raise DataError(f"{path} names a source twice")
     numbers = table.select(feature.name for feature in FEATURES).cast(pl.Float64, strict=False)

@@ -9,7 +9,7 @@ import polars as pl
 from vmafcast.common.errors import DataError
 from vmafcast.common.feature_names import SOURCE
 from vmafcast.corpus.store import CorpusStore
-from vmafcast.corpus.surveyed import SURVEYS, read_surveys, source_features
+from vmafcast.corpus.surveyed import SURVEYS, read_surveys, source_features, survey_command
 from vmafcast.media.complexity.document import REVISION
 from vmafcast.media.probe_encode import REVISION as PROBE_REVISION
 from vmafcast.media.teachers import teacher_columns
@@ -69,7 +69,7 @@ def frame_table(store: CorpusStore, features: Sequence[str], teacher: str) -> pl
 
 def _of_sources(store: CorpusStore, encodes: pl.DataFrame, teacher: str) -> pl.DataFrame:
     """Return ``source`` and the columns ``SOURCE``, one row for each source of ``encodes``."""
-    path, again = store.folder / SURVEYS, f"run `vmafcast corpus complexity {store.folder} SOURCES`"
+    path, again = store.folder / SURVEYS, f"run {survey_command(store.folder)}"
     surveys = read_surveys(store.folder)
     if surveys is None:
         raise DataError(

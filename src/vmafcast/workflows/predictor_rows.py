@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from vmafcast.common.errors import DataError
 from vmafcast.common.files import sha256_bytes, sha256_file
 from vmafcast.corpus.store import CorpusStore
-from vmafcast.corpus.surveyed import STATED, SURVEYS, join_surveys, probe_encodes, read_surveys, survey_features
+from vmafcast.corpus.surveyed import (
+    STATED,
+    SURVEYS,
+    join_surveys,
+    probe_encodes,
+    read_surveys,
+    survey_command,
+    survey_features,
+)
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.complexity.facts import FEATURES
 from vmafcast.media.complexity.sample import SamplePlan
@@ -129,7 +137,7 @@ def find_corpora(roots: Sequence[Path]) -> Found:
             if (folder / SURVEYS).is_file():
                 corpora.append(folder)
             else:
-                skipped.append(f"{folder} has no {SURVEYS}; make it with `vmafcast corpus complexity {folder}`")
+                skipped.append(f"{folder} has no {SURVEYS}; make it with {survey_command(folder)}")
     return Found(tuple(dict.fromkeys(corpora)), tuple(missing), tuple(skipped))
 
 
@@ -147,7 +155,7 @@ def read_rows(corpora: Sequence[Path]) -> PredictorRows:
     for folder in corpora:
         found = read_surveys(folder)
         if found is None:
-            raise DataError(f"{folder} has no {SURVEYS}; make it with `vmafcast corpus complexity {folder}`")
+            raise DataError(f"{folder} has no {SURVEYS}; make it with {survey_command(folder)}")
         surveys.append(found)
         encodes.append(_usable(CorpusStore(folder).encodes(), folder))
     table = join_surveys(surveys)
