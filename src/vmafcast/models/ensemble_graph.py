@@ -58,7 +58,9 @@ def ensemble_bytes(trained: TrainedMembers) -> bytes:
     scores = graph.scores(joined, scaler, trained.recipe.output_range, MEMBERS)
     graph.add("ReduceMean", scores, output=OUTPUT, axes=[1], keepdims=0)
     return graph.finish(
-        f"{trained.recipe.name}_ensemble", width, block_width, [(OUTPUT, ["N"]), (MEMBERS, ["N", count])]
+        f"{trained.recipe.name}_ensemble",
+        [(FEATURES, width), (CODEC_BLOCK, block_width)],
+        [(OUTPUT, ["N"]), (MEMBERS, ["N", count])],
     )
 
 

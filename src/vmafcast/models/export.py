@@ -55,7 +55,7 @@ def model_bytes(trained: TrainedMembers, member: int) -> bytes:
     raw = graph.network(graph.scaled_inputs(scaler, block_width), trained, member, width + block_width)
     score = graph.add("Squeeze", raw, graph.constant("last_axis", np.array([1], dtype=np.int64)))
     graph.scores(score, scaler, trained.recipe.output_range, OUTPUT)
-    return graph.finish(trained.recipe.name, width, block_width, [(OUTPUT, ["N"])])
+    return graph.finish(trained.recipe.name, [(FEATURES, width), (CODEC_BLOCK, block_width)], [(OUTPUT, ["N"])])
 
 
 def round_trip(

@@ -111,7 +111,7 @@ class Graph:
         return self.add("Clip", score, self.constant("lowest", low), self.constant("highest", high), output=output)
 
     def finish(
-        self, name: str, width: int, block_width: int, outputs: Sequence[tuple[str, Sequence[str | int]]]
+        self, name: str, inputs: Sequence[tuple[str, int]], outputs: Sequence[tuple[str, Sequence[str | int]]]
     ) -> bytes:
         """Return the ONNX file of what was added.
 
@@ -119,17 +119,17 @@ class Graph:
         ----------
         name
             Of the graph.
-        width, block_width
-            Columns of the inputs ``features`` and ``codec_block``; without the latter where that is 0.
+        inputs
+            Name and number of columns of each; one of no columns is left out.
         outputs
             Name and shape of each.
         """
-        inputs = [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["N", width])]
-        if block_width:
-            inputs.append(helper.make_tensor_value_info(CODEC_BLOCK, TensorProto.FLOAT, ["N", block_width]))
+        taken = [
+            helper.make_tensor_value_info(each, TensorProto.FLOAT, ["N", width]) for each, width in inputs if width
+        ]
         given = [helper.make_tensor_value_info(each, TensorProto.FLOAT, list(shape)) for each, shape in outputs]
         model = helper.make_model(
-            helper.make_graph(self.nodes, name, inputs, given, self.initializers),
+            helper.make_graph(self.nodes, name, taken, given, self.initializers),
             producer_name=PRODUCER[0],
             producer_version=PRODUCER[1],
             opset_imports=[helper.make_opsetid("", OPSET)],

@@ -10,11 +10,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper
 
 from vmafcast.common.errors import DataError
-from vmafcast.models.onnx_graph import IR_VERSION, OPSET, PRODUCER, Graph, check_operators
+from vmafcast.models.onnx_graph import Graph
 from vmafcast.models.predictor.scale import MARGIN, from_logit
 from vmafcast.models.runtime import open_session
 
@@ -194,22 +192,9 @@ class _Writer:
         axis = graph.constant("last_axis", np.array([1], dtype=np.int64))
         for value, name in zip((score, rate), OUTPUTS, strict=True):
             graph.add("Squeeze", value, axis, output=name)
-        model = helper.make_model(
-            helper.make_graph(
-                graph.nodes,
-                f"predictor_{self.predictor.encoder}",
-                [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["N", self.width])],
-                [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N"]) for name in OUTPUTS],
-                graph.initializers,
-            ),
-            producer_name=PRODUCER[0],
-            producer_version=PRODUCER[1],
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
+        return graph.finish(
+            f"predictor_{self.predictor.encoder}", [(INPUT, self.width)], [(name, ["N"]) for name in OUTPUTS]
         )
-        check_operators(model)
-        onnx.checker.check_model(model, full_check=True)
-        return bytes(model.SerializeToString(deterministic=True))
 
     def _columns(self, names: Sequence[str]) -> NDArray[np.float64]:
         return np.eye(self.width)[:, [self.layout.columns.index(name) for name in names]]
