@@ -1,4 +1,4 @@
-"""What several tests of the corpus share: looking for running processes, waiting, and a disk that is soon full."""
+"""What several tests of the corpus share: two sources, processes that are looked for, waiting, and a disk soon full."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ import pytest
 from vmafcast.corpus.export import export_jsonl
 from vmafcast.corpus.importing import Imported, import_file
 from vmafcast.corpus.store import CorpusStore
+
+
+@pytest.fixture(scope="module")
+def clips(make_clip: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two small sources."""
+    folder = tmp_path_factory.mktemp("sources")
+    for seed, name in enumerate(("ant.mkv", "bee.mkv")):
+        make_clip(name, width=96, height=64, frames=6, seed=seed, folder=folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -24,14 +24,6 @@ X264 = get_encoder("libx264")
 
 
 @pytest.fixture(scope="module")
-def clips(make_clip, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sources")
-    for seed, name in enumerate(("ant.mkv", "bee.mkv")):
-        make_clip(name, width=96, height=64, frames=6, seed=seed, folder=folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def sources(clips):
     return tuple(NamedSource(path.stem, path.stem, probe(path)) for path in sorted(clips.iterdir()))
 

@@ -29,14 +29,6 @@ CELLS = 12
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 
 
-@pytest.fixture(scope="module")
-def clips(make_clip, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sources")
-    for seed, name in enumerate(("ant.mkv", "bee.mkv")):
-        make_clip(name, width=96, height=64, frames=6, seed=seed, folder=folder)
-    return folder
-
-
 class Build:
     """A program that builds a small corpus."""
 

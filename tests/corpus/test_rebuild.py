@@ -22,14 +22,6 @@ CELLS = 8
 
 
 @pytest.fixture(scope="module")
-def clips(make_clip, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sources")
-    for seed, name in enumerate(("ant.mkv", "bee.mkv")):
-        make_clip(name, width=96, height=64, frames=6, seed=seed, folder=folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def built(ffmpeg, clips, tmp_path_factory):
     """A corpus of two teachers in one pass, two encoders, one of them of 10 bits, and one and two threads."""
     store = CorpusStore(tmp_path_factory.mktemp("built") / "corpus")
