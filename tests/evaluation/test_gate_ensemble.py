@@ -45,7 +45,13 @@ def test_ensemble_spread_on_each_side_of_its_bound():
     assert judge_ensemble({0: 0.97, 1: 0.975}).verdict == "pass"
     outcome = judge_ensemble({0: 0.97, 1: above(0.975)})
     assert outcome.failing == ("plcc_spread",)
-    assert "seed 1" in outcome.criterion("plcc_spread").detail
+    assert "(seed 0) to 0.975 (seed 1)" in outcome.criterion("plcc_spread").detail
+
+
+def test_the_seed_that_makes_the_spread_is_named_where_it_is_too_wide():
+    detail = judge_ensemble({0: 0.97, 1: 0.971, 2: 0.98}).criterion("plcc_spread").detail
+    assert detail.endswith("; seed 2 is the farthest from the median 0.971")
+    assert "median" not in judge_ensemble({0: 0.97, 1: 0.971, 2: 0.972}).criterion("plcc_spread").detail
 
 
 def test_every_seed_on_each_side_of_its_bound():

@@ -300,6 +300,7 @@ def test_fr_v3_a_loss_that_may_be_chance_is_not_measurable_and_gives_its_interva
     assert lift.value == pytest.approx(-0.001)
     low, high = lift.interval
     assert low < -0.001 < high <= 0.0
+    assert f"(95 % interval over sources {low:+.6g} to {high:+.6g})" in lift.detail
 
 
 def test_fr_v3_harm_is_judged_by_its_own_threshold():
@@ -312,6 +313,7 @@ def test_fr_v3_without_the_twin_s_figures_by_source_no_harm_can_be_shown():
     scores = replace(near_exact([0.001] * 12), blind_per_source_plcc={})
     lift = judge_fr_v3(scores, None).criterion("lift")
     assert (lift.status, lift.interval) == ("not-measurable", None)
+    assert "interval" not in lift.detail
 
 
 def test_fr_v3_where_there_is_headroom_the_bound_is_on_the_lift_and_the_interval_stands_beside_it():

@@ -35,6 +35,7 @@ def test_without_rows_the_verdict_is_missing_rows(rows):
     outcome = judge_predictor(predictor(0.99, 0.99, 0.99, 0.99, 0.99, rows=rows))
     assert outcome.verdict == "missing-rows"
     assert outcome.reasons
+    assert judge_predictor(predictor(0.99, 0.99, 0.99, 0.99, 0.99, rows=1)).verdict == "pass"
 
 
 def test_source_groups_on_each_side_of_their_bound():
