@@ -367,16 +367,19 @@ def processes_in(folder: Path) -> list[str]:
 
 @pytest.fixture
 def start(tmp_path):
-    """Start a command in an empty folder and wait until an ffmpeg works for it; it ends with the test."""
+    """Start a command in an empty folder and wait until an ffmpeg works for it; it ends with the test.
+
+    ``made`` says which file under the folder shows that it does.
+    """
     started = []
 
-    def run(*arguments, timeout=60):
+    def run(*arguments, timeout=60, made="vmafcast-work-*/*"):
         process = subprocess.Popen(
             [*COMMAND, *map(str, arguments)], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         started.append(process)
         deadline = time.monotonic() + timeout
-        while not any(tmp_path.rglob("vmafcast-work-*/*")) and time.monotonic() < deadline:
+        while not any(tmp_path.rglob(made)) and time.monotonic() < deadline:
             assert process.poll() is None, process.communicate()
             time.sleep(0.02)
         return process

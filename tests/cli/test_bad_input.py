@@ -193,17 +193,8 @@ def test_with_json_an_error_is_a_line_of_its_own(vmafcast, tmp_path):
     assert line["exit_code"] == outcome.code == 1
 
 
-def test_ctrl_c_ends_at_once_and_leaves_nothing_half_written(clip, tmp_path, running):
-    arguments = ("tune", clip, "--encoder", "libaom-av1", "--preset", "0", "--target", "95", "--out", "slow.mkv")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vmafcast.cli.main", *map(str, arguments)],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 30
-    while not any(tmp_path.iterdir()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+def test_ctrl_c_ends_at_once_and_leaves_nothing_half_written(clip, tmp_path, running, start):
+    process = start("tune", clip, "--encoder", "libaom-av1", "--preset", "0", "--target", "95", "--out", "slow.mkv")
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
@@ -214,18 +205,10 @@ def test_ctrl_c_ends_at_once_and_leaves_nothing_half_written(clip, tmp_path, run
     assert not running()
 
 
-def test_ctrl_c_ends_what_a_build_runs_and_not_only_what_it_would_run_next(clip, tmp_path, running):
+def test_ctrl_c_ends_what_a_build_runs_and_not_only_what_it_would_run_next(clip, tmp_path, running, start):
     """Polars' own handler of the signal must not keep it from a build that waits for a cell."""
     arguments = ("corpus", "build", clip, "--encoder", "libaom-av1", "--preset", "0", "--out", "corpus")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vmafcast.cli.main", *map(str, arguments)],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 30
-    while not list(tmp_path.glob("corpus/vmafcast-work-*/c6.packets")) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    process = start(*arguments, made="vmafcast-work-*/c6.packets")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
