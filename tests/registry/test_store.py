@@ -1,3 +1,5 @@
+"""What a registry takes in, serves and hands out."""
+
 from __future__ import annotations
 
 import json
@@ -176,6 +178,17 @@ def test_an_unknown_model_is_named(registry, workshop):
         registry.revoke("absent", "gone")
 
 
+def test_a_model_is_found_by_its_id_and_by_the_recipe_that_it_is_champion_of(registry, workshop):
+    model = registry.register(workshop.candidate())
+    assert registry.find(model).id == model
+    assert not registry.serves(RECIPE)
+    with pytest.raises(RequestError, match=f"no model and no champion is called '{RECIPE}'"):
+        registry.find(RECIPE)
+    champion = workshop.promoted(registry)
+    assert registry.serves(RECIPE)
+    assert (registry.find(RECIPE).id, registry.find(model).id) == (champion, model)
+
+
 def test_a_damaged_model_is_not_promoted(registry, workshop, tree):
     candidate = workshop.candidate()
     model = registry.register(candidate)
@@ -186,126 +199,12 @@ def test_a_damaged_model_is_not_promoted(registry, workshop, tree):
     assert tree(registry.folder) == before
 
 
-def test_rollback_serves_the_one_before_and_twice_goes_back_to_a_third(registry, workshop):
-    first, second, third = (workshop.promoted(registry) for _ in range(3))
-    assert registry.rollback(RECIPE, "worse on animation").id == second
-    assert registry.champion(RECIPE).id == second
-    assert registry.rollback(RECIPE, "worse as well").id == first
-    assert registry.entry(third).row.status == "registered"
-    with pytest.raises(RequestError, match="first champion"):
-        registry.rollback(RECIPE, "and again")
-    assert registry.champion(RECIPE).id == first
-    events = registry.history(RECIPE)
-    assert [(event.event, event.model, event.champion) for event in events[-2:]] == [
-        ("rollback", third, second),
-        ("rollback", second, first),
-    ]
-    assert events[-1].reason == "worse as well"
-    assert verify(registry.folder).ok
-
-
-def test_a_rollback_after_a_later_promotion_does_not_return_to_what_was_taken_back(registry, workshop):
-    first = workshop.promoted(registry)
-    workshop.promoted(registry)
-    registry.rollback(RECIPE, "bad")
-    workshop.promoted(registry)
-    assert registry.rollback(RECIPE, "bad too").id == first
-
-
-def test_no_earlier_spell_of_what_was_taken_back_is_returned_to(registry, workshop):
-    candidate = workshop.candidate()
-    first = registry.register(candidate)
-    registry.promote(first, workshop.verdict(candidate))
-    second = workshop.promoted(registry)
-    registry.promote(first, workshop.verdict(candidate, 0.97))
-    assert registry.rollback(RECIPE, "bad after all").id == second
-    with pytest.raises(RequestError, match="first champion"):
-        registry.rollback(RECIPE, "again")
-
-
-def test_what_was_taken_back_can_be_promoted_again_and_keeps_every_verdict(registry, workshop):
-    workshop.promoted(registry)
-    candidate = workshop.candidate()
-    model = registry.register(candidate)
-    registry.promote(model, workshop.verdict(candidate))
-    registry.rollback(RECIPE, "bad")
-    registry.promote(model, workshop.verdict(candidate, 0.97))
-    assert registry.champion(RECIPE).id == model
-    names = {path.split("/")[-1] for path in registry.entry(model).files}
-    assert {"verdict.json", "verdict-2.json"} <= names
-    registry.rollback(RECIPE, "bad")
-    registry.promote(model, workshop.verdict(candidate))  # under the first verdict, which is there already
-    assert not (registry.folder / f"models/{model}/verdict-3.json").exists()
-    assert verify(registry.folder).ok
-
-
-def test_rollback_without_a_champion_is_refused(registry, workshop, tree):
-    registry.register(workshop.candidate())
-    before = tree(registry.folder)
-    with pytest.raises(RequestError, match="no champion"):
-        registry.rollback(RECIPE, "why not")
-    assert tree(registry.folder) == before
-
-
-def test_rollback_to_a_damaged_model_keeps_the_champion(registry, workshop, tree):
-    first, second = workshop.promoted(registry), workshop.promoted(registry)
-    (registry.folder / f"models/{first}/model.json").write_bytes(b"{}")
-    before = tree(registry.folder)
-    with pytest.raises(IntegrityError, match=first):
-        registry.rollback(RECIPE, "bad")
-    assert tree(registry.folder) == before
-    assert registry.champion(RECIPE).id == second
-
-
-@pytest.mark.parametrize("reason", ["", " \n"])
-def test_a_reason_is_asked_for(registry, workshop, reason):
-    model = workshop.promoted(registry)
-    with pytest.raises(RequestError, match="reason"):
-        registry.rollback(RECIPE, reason)
-    with pytest.raises(RequestError, match="reason"):
-        registry.revoke(model, reason)
-
-
 def test_text_that_is_no_utf8_is_refused(registry, workshop):
     with pytest.raises(RequestError, match="description"):
         registry.register(workshop.candidate(), description="\udcff")
     model = workshop.promoted(registry)
     with pytest.raises(RequestError, match="reason"):
         registry.revoke(model, "\udcff")
-
-
-def test_revoking_the_champion_serves_the_one_before(registry, workshop):
-    first, second = workshop.promoted(registry), workshop.promoted(registry)
-    assert registry.revoke(second, "trained on a sealed clip") == first
-    assert registry.champion(RECIPE).id == first
-    assert registry.entry(second).row.status == "revoked"
-    assert registry.revoke(first, "that one too") is None
-    with pytest.raises(RequestError, match="no champion"):
-        registry.champion(RECIPE)
-    assert verify(registry.folder).ok
-
-
-def test_revoking_another_model_leaves_the_champion_and_a_rollback_skips_it(registry, workshop):
-    first, second, third = (workshop.promoted(registry) for _ in range(3))
-    assert registry.revoke(second, "leak") == third
-    assert registry.rollback(RECIPE, "bad").id == first
-
-
-def test_a_revoked_model_never_comes_back(registry, workshop, tree):
-    candidate = workshop.candidate()
-    model = registry.register(candidate)
-    registry.promote(model, workshop.verdict(candidate))
-    registry.revoke(model, "leak")
-    before = tree(registry.folder)
-    with pytest.raises(GateRefused, match="leak"):
-        registry.promote(model, workshop.verdict(candidate))
-    with pytest.raises(RequestError, match="leak"):
-        registry.register(candidate)
-    with pytest.raises(RequestError, match="leak"):
-        registry.revoke(model, "again")
-    with pytest.raises(GateRefused, match="revoked"):
-        load(registry.entry(model))
-    assert tree(registry.folder) == before
 
 
 def test_loaded_bytes_predict_and_are_those_that_were_registered(registry, workshop):
