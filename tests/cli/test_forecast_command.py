@@ -3,10 +3,13 @@
 import json
 import shutil
 
+import numpy as np
 import polars as pl
 import pytest
 
+from vmafcast.cli.forecast import _readable
 from vmafcast.corpus.surveyed import SURVEYS
+from vmafcast.models.predictor.runtime import ForecastPoint
 from vmafcast.registry.store import Registry
 from vmafcast.workflows import serving
 
@@ -116,6 +119,18 @@ def test_what_the_registry_lacks_comes_from_the_package(predictors, call, clip, 
     assert (named.code, named.lines[-1]["type"]) == (1, "error")
     mine = call(*arguments, "--registry", folder / "registry")
     assert (mine.done["origin"], "itself answers" in mine.err) == (str(folder / "registry"), False)
+
+
+@pytest.mark.parametrize("scale", [2, 40, 41, 216])
+def test_a_long_scale_is_thinned_out_to_what_one_can_read(scale):
+    points = [
+        ForecastPoint(q, 50.0, 40.0, 60.0, 9.0, 8.0, 10.0, measured=False, outside_training=False) for q in range(scale)
+    ]
+    shown = [point.quality for point in _readable(points, {scale - 2})]
+    assert len(shown) in {min(scale, 40), 41}
+    assert {0, scale - 2, scale - 1} <= set(shown)
+    assert shown == sorted(shown)
+    assert max(np.diff(shown), default=1) <= scale // 40 + 1
 
 
 def test_a_measured_encode_is_taken_in(predictors, run_in, clip):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,16 +12,23 @@ from vmafcast.cli.options import ffmpeg_option, json_option, serving_option
 from vmafcast.common.words import counted
 
 if TYPE_CHECKING:
-    from vmafcast.models.predictor.runtime import MeasuredEncode
+    from vmafcast.models.predictor.runtime import ForecastPoint, MeasuredEncode
 
 _FILE = click.Path(path_type=Path)
 _LEVELS = ("0.5", "0.8", "0.9", "0.95")
+_MOST_ROWS = 40  # of a table; scales run to 255
 
 
 @click.command()
 @click.argument("source", type=_FILE)
 @click.option("--encoder", required=True, help="The ffmpeg encoder, or an alias such as h265.")
-@click.option("--quality", "qualities", type=int, multiple=True, help="Which values; repeatable [default: all learnt].")
+@click.option(
+    "--quality",
+    "qualities",
+    type=int,
+    multiple=True,
+    help="Which values; repeatable [default: all learnt, of long scales a readable selection].",
+)
 @click.option("--preset", help="The encoder's own preset [default: the encoder's].")
 @click.option("--probe/--no-probe", "with_probe", default=True, show_default=True, help="Make the fast probe encodes.")
 @click.option(
@@ -93,6 +101,7 @@ def forecast(  # one parameter for each option
         sampled_frames=result.sampled_frames, cpu_seconds=result.cpu_seconds, cached=result.cached,
         warnings=list(said.warnings),
     )  # fmt: skip
+    shown = said.points if qualities else _readable(said.points, made)
     rows = [
         [p.quality, made[p.quality].vmaf, None, None, made[p.quality].kbps, None, None, "measured"]
         if p.quality in made
@@ -100,7 +109,7 @@ def forecast(  # one parameter for each option
             p.quality, p.vmaf, p.vmaf_low, p.vmaf_high, p.kbps, p.kbps_low, p.kbps_high,
             "beyond what was learnt" if p.outside_training else "",
         ]
-        for p in said.points
+        for p in shown
     ]  # fmt: skip
     share = f"{float(said.level):.0%}"
     columns = ["quality", "VMAF", f"{share} from", "to", "kbit/s", f"{share} from ", "to ", "note"]
@@ -108,10 +117,21 @@ def forecast(  # one parameter for each option
     title = f"{source.name}: {said.encoder} {said.preset}, predicted from {known_of}"
     console.table(title, columns, rows, decimals={"kbit/s": 0, f"{share} from ": 0, "to ": 0})
     cost = f"for {result.cpu_seconds:.1f} CPU s{' (from the cache)' if result.cached else ''}"
+    if len(shown) < len(said.points):
+        console.hint(f"{len(shown)} of {len(said.points)} quality values are shown; --json has all")
     console.show(
         f"{said.model}, teacher {said.teacher}; intervals from {counted(said.groups, 'source group')}; "
         f"{counted(result.sampled_frames, 'frame')} looked at, {cost}{f'; {plot}' if plot else ''}"
     )
+
+
+def _readable(points: Sequence[ForecastPoint], made: Container[int]) -> list[ForecastPoint]:
+    """Return so many of ``points``, evenly spread with both ends, as one can take in, and all of ``made`` besides."""
+    if len(points) <= _MOST_ROWS:
+        return list(points)
+    steps = _MOST_ROWS - 1
+    chosen = {round(step * (len(points) - 1) / steps) for step in range(_MOST_ROWS)}
+    return [point for place, point in enumerate(points) if place in chosen or point.quality in made]
 
 
 def _measured(text: str) -> MeasuredEncode:
