@@ -28,7 +28,6 @@ from vmafcast.workflows.rows import CorpusRows, labelled_rows
 
 RECIPE = get_recipe("fr_regressor_lite")
 LUMA = ("psnr_y", "ssim", "xpsnr_y", "motion2")
-PROBE = SOURCE[1:]
 LEVEL = Fraction(9, 10)
 
 
@@ -38,8 +37,7 @@ def _without(*names: str) -> tuple[str, ...]:
 
 VARIANTS = {
     "the recipe": RECIPE.feature_order,
-    "without the probe": _without(*PROBE),
-    "without the spatial information": _without("source_log_si"),
+    "without the probe": _without(*SOURCE),
     "without SSIM": _without("ssim"),
     "with XPSNR": (*RECIPE.feature_order, "xpsnr_y"),
     "without the frames' activity": _without(*ACTIVITY),

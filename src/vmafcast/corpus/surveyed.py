@@ -151,11 +151,10 @@ def source_features(row: Mapping[str, object]) -> dict[str, float]:
     DataError
         The source was not probed with the encode that they are taken from, or a value is not a finite number.
     """
-    si = next(feature for feature in FEATURES if feature.name == "si")
-    raw = [row.get(name) for name in ("si", *(f"{ANCHOR.name}_{each}" for each in ("vmaf", "psnr_y", "motion2")))]
+    raw = [row.get(f"{ANCHOR.name}_{name}") for name in ("vmaf", "psnr_y", "motion2")]
     numbers = [float(value) if isinstance(value, int | float) else math.nan for value in raw]
     if not all(math.isfinite(value) for value in numbers):
         raise DataError(
             f"{row.get('source')} was not surveyed with the probe {ANCHOR.name}; measure it again with this version"
         )
-    return dict(zip(SOURCE, (math.log(numbers[0] + si.floor), *numbers[1:]), strict=True))
+    return dict(zip(SOURCE, numbers, strict=True))

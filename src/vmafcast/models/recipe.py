@@ -133,8 +133,8 @@ _V2 = _derive(_V3, name="fr_regressor_v2", vocabulary="v2-documented")
 _V4 = _derive(_V3, name="fr_regressor_v4", vocabulary="v4")
 # Here no function is to be met exactly. Chroma does harm (a film without colour was 44 VMAF off), the source's activity
 # is worth more than everything else together, and a moderate decay keeps the network from the noise of its sources.
-# What was measured of the source once (its spatial information and one fast encode of a sample) anchors the whole clip:
-# it narrows the interval of a clip by a fifth. XPSNR, which weighs by activity itself, adds nothing then.
+# What was measured of the source once (one fast encode of a sample) anchors the whole clip: it narrows the interval of
+# a clip by a seventh. XPSNR, which weighs by activity itself, adds nothing then.
 _LITE = _derive(
     _V4,
     name="fr_regressor_lite",

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 CONSTANT = 1e-6
 """A column whose deviation is below this share of its largest magnitude is constant: that is float32 noise."""
 
-SMALLEST_SPREAD = 1e-3
+SMALLEST_SPREAD = 1e-2
 """No column is divided by less than this share of its largest magnitude. A column that hardly moved in
-training and moves freely in service would otherwise arrive hundreds of deviations out and saturate."""
+training and moves freely in service would otherwise arrive hundreds of deviations out and saturate, and float32 would
+lose in the difference from the mean what the network then makes much of."""
 
 
 @dataclass(frozen=True, eq=False)
