@@ -110,6 +110,7 @@ def encode_and_score(
     loopback: bool | None = None,
     stall_seconds: float = STALL_SECONDS,
     by_thread: bool = True,
+    clear_memory: bool = True,
 ) -> list[ScoredEncode]:
     """Encode ``source`` with every job and score each encode against it.
 
@@ -130,6 +131,8 @@ def encode_and_score(
         The time-out on no progress.
     by_thread
         Whether each cell's CPU seconds are wanted; without, they are told too roughly to be used.
+    clear_memory
+        See :func:`~vmafcast.media.process.run_ffmpeg`.
 
     Returns
     -------
@@ -167,6 +170,7 @@ def encode_and_score(
         done = run_ffmpeg(
             ffmpeg, graph.one_process(source, jobs, scoring, outputs), folder=folder, doing=doing,
             on_frame=on_frame, stall_seconds=stall_seconds, by_thread=by_thread,
+            clear_memory=clear_memory,
         )  # fmt: skip
         cpu = attribute(done.threads, len(jobs))
         return [
