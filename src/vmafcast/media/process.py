@@ -109,7 +109,7 @@ def run_ffmpeg(
         short run.
     clear_memory
         Whether x264 is given memory that holds nothing, without which its encodes may differ from run to run. It costs
-        1 to 8 % of a process that encodes with x264, the more the shorter.
+        4 to 14 % of a process that encodes with x264.
 
     Raises
     ------
