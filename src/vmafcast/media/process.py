@@ -194,7 +194,7 @@ def run_ffmpeg(
 def _environment(arguments: Sequence[str], *, clear_memory: bool) -> dict[str, str]:
     """Return what ffmpeg's environment must say: SVT-AV1's banner off, which heeds no log level; errors only.
 
-    x264 (core 165) reads memory that it has not written: of 40 clips at CRF 41, 27 came out otherwise when that held
+    x264 (core 165) reads memory that it has not written: of 42 clips at CRF 41, 31 came out otherwise when that held
     another byte, and a process that encodes several cells hands on what one of them freed. glibc is told to fill what
     it gives out with zeros (the complement of 255), which is what a young process finds there anyway.
     """
