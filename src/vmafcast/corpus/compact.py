@@ -10,12 +10,11 @@ import polars as pl
 
 from vmafcast.common.documents import write_document
 from vmafcast.common.errors import OutputError, RequestError
-from vmafcast.common.files import sha256_file
 from vmafcast.common.progress import Progress, Silent
 from vmafcast.common.provenance import code_version, package_versions
 from vmafcast.corpus.cells import FrameReader
 from vmafcast.corpus.feature_costs import read_feature_costs, write_feature_costs
-from vmafcast.corpus.manifest import MANIFEST, CorpusManifest, TableFile, Thinning, refuse_thinned
+from vmafcast.corpus.manifest import MANIFEST, CorpusManifest, TableFile, Thinning, refuse_thinned, table_file
 from vmafcast.corpus.staging import new_folder
 from vmafcast.corpus.store import ENCODES, FRAMES, CorpusStore
 from vmafcast.corpus.surveyed import SURVEYS, read_surveys
@@ -83,7 +82,10 @@ def compact_corpus(
             done += part.height
             task.advance(frames.height)
         tables = {ENCODES: encodes, FRAMES: pl.concat(kept, how="diagonal_relaxed")}
-        files = tuple(_write(table, staged / f"{name}.parquet") for name, table in sorted(tables.items()))
+        files = [_write(table, staged / f"{name}.parquet") for name, table in sorted(tables.items())]
+        if surveys is not None:
+            write_table(surveys, staged / SURVEYS)
+            files.append(table_file(staged / SURVEYS, surveys.height))
         manifest = CorpusManifest(
             teachers=tuple(sorted(encodes["teacher"].unique())),
             feature_sets=tuple(
@@ -98,15 +100,13 @@ def compact_corpus(
             thinning=Thinning(every=frame_stride),
             numbers="float32" if float32 else "float64",
             made_from=store.sha256(),
-            files=files,
+            files=tuple(sorted(files, key=lambda file: file.path)),
             code_version=code_version(),
             packages={name: version for name, version in package_versions().items() if name in _DECIDE_BYTES},
         )
         write_document(staged / MANIFEST, manifest)
         if costs := read_feature_costs(store.folder):
             write_feature_costs(staged, costs)
-        if surveys is not None:
-            write_table(surveys, staged / SURVEYS)
     return Compacted(manifest, sum(path.stat().st_size for path in folder.iterdir()))
 
 
@@ -140,4 +140,4 @@ def _write(table: pl.DataFrame, path: Path) -> TableFile:
         )
     except OSError as error:
         raise OutputError(f"cannot write {path.name}: {error}; is the disk full?") from error
-    return TableFile(path=path.name, sha256=sha256_file(path), bytes=path.stat().st_size, rows=table.height)
+    return table_file(path, table.height)

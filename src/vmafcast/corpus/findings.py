@@ -19,6 +19,7 @@ Check = Literal[
     "bitrate",  # a bitrate that size, frame rate and frames do not give
     "teachers",  # scores of more than one teacher
     "groups",  # one material in two source groups, or one name for two contents
+    "surveys",  # what was measured of the sources, that differs from the encodes or was not measured alike
     "curve",  # VMAF that falls where quality rises
     "rebuilt",  # a cell that has other numbers when it is made again
     "unstated",  # what an imported corpus does not say

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vmafcast.common.documents import Document, read_document
+from vmafcast.common.documents import Document, read_document, write_document
 from vmafcast.common.errors import DataError
+from vmafcast.common.files import sha256_file
 
 MANIFEST = "corpus.json"
 
@@ -53,7 +54,7 @@ class CorpusManifest(Document):
     made_from
         The hash of the corpus that it was compacted from, as ``vmafcast corpus describe`` gives it.
     files
-        Every table file, sorted by path.
+        Every table file, sorted by path; what was measured of the sources (``sources.parquet``) among them.
     code_version, packages
         What wrote it. The same versions write the same bytes.
     """
@@ -100,3 +101,29 @@ def read_manifest(folder: Path) -> CorpusManifest | None:
     """
     path = folder / MANIFEST
     return read_document(path, CorpusManifest) if path.is_file() else None
+
+
+def table_file(path: Path, rows: int) -> TableFile:
+    """Return what the manifest beside it says of the file at ``path``, which has so many rows."""
+    return TableFile(path=path.name, sha256=sha256_file(path), bytes=path.stat().st_size, rows=rows)
+
+
+def list_file(folder: Path, path: Path, rows: int) -> None:
+    """Put what the file at ``path`` is by now into the manifest of the corpus in ``folder``, if it has one.
+
+    The file is there before the manifest says so: after a kill between the two the manifest is not true, and verifying
+    finds it, until the file is written again.
+
+    Raises
+    ------
+    DataError
+        The manifest cannot be read.
+    OutputError
+        It cannot be written.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return
+    files = {file.path: file for file in (*manifest.files, table_file(path, rows))}
+    listed = tuple(files[name] for name in sorted(files))
+    write_document(folder / MANIFEST, manifest.model_copy(update={"files": listed}))

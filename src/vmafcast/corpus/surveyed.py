@@ -16,6 +16,7 @@ import polars as pl
 
 from vmafcast.common.errors import DataError
 from vmafcast.common.feature_names import SOURCE
+from vmafcast.corpus.manifest import list_file
 from vmafcast.corpus.tables import UNREADABLE, write_table
 from vmafcast.media.complexity.facts import FEATURES
 from vmafcast.media.complexity.sample import SamplePlan
@@ -36,7 +37,13 @@ _FACTS: Final = (
 STATED: Final = ("teacher", "complexity_revision", "probe_revision", "sample_runs", "sample_length")
 """How a source was measured; with the probe's encodes, what has to be the same for all sources of a table."""
 
+NEEDED: Final = (*_FACTS, *(feature.name for feature in FEATURES))
+"""Columns without which a table of surveys is of no use, but for those of the probe's encodes."""
+
 _OF_THE_POINT: Final = frozenset({"encoder", "preset", "quality"})
+
+OF_A_PROBE: Final = ("bpp", *(name for name in ProbePoint.model_fields if name not in _OF_THE_POINT))
+"""What stands in a column for each encode of the probe, after the encode's name."""
 
 
 def survey_row(name: str, group: str, found: Survey, plan: SamplePlan) -> Row:
@@ -82,10 +89,21 @@ def encode_name(point: ProbePoint) -> str:
 
 
 def write_surveys(folder: Path, rows: Iterable[Row]) -> Path:
-    """Write ``sources.parquet`` into the corpus ``folder``, sorted by source; the same rows give the same bytes."""
+    """Write ``sources.parquet`` into the corpus ``folder``, sorted by source; the same rows give the same bytes.
+
+    Where the corpus has a manifest, the table is listed in it afterwards.
+
+    Raises
+    ------
+    DataError
+        The manifest cannot be read.
+    OutputError
+        The folder cannot be written.
+    """
     path = folder / SURVEYS
     table = pl.DataFrame(sorted(rows, key=lambda row: str(row["source"])), infer_schema_length=None)
     write_table(table, path)
+    list_file(folder, path, table.height)
     return path
 
 
@@ -109,8 +127,7 @@ def read_surveys(folder: Path) -> pl.DataFrame | None:
         table = pl.read_parquet(path)
     except UNREADABLE as error:
         raise DataError(f"{path} cannot be read: {error}; measure the sources again") from error
-    wanted = (*_FACTS, *(feature.name for feature in FEATURES))
-    if missing := [name for name in wanted if name not in table.columns]:
+    if missing := [name for name in NEEDED if name not in table.columns]:
         raise DataError(f"{path} lacks {', '.join(missing)}; run {survey_command(folder)} again")
     if table["source"].n_unique() != table.height:
         raise DataError(f"{path} names a source twice")

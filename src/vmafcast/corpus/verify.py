@@ -10,11 +10,12 @@ import polars as pl
 from vmafcast.common.errors import DataError
 from vmafcast.common.files import sha256_file
 from vmafcast.common.progress import Progress, Silent
-from vmafcast.corpus import check_encodes, check_frames
+from vmafcast.corpus import check_encodes, check_frames, check_surveys
 from vmafcast.corpus.cells import in_order
-from vmafcast.corpus.findings import CorpusReport, Finding, problem
+from vmafcast.corpus.findings import CorpusReport, Finding, note, problem
 from vmafcast.corpus.manifest import MANIFEST, CorpusManifest, read_manifest
 from vmafcast.corpus.store import CorpusStore
+from vmafcast.corpus.surveyed import NEEDED, SURVEYS, survey_command
 from vmafcast.corpus.tables import UNREADABLE
 
 _SUMMARY = {
@@ -40,13 +41,16 @@ def verify_corpus(store: CorpusStore, *, progress: Progress | None = None) -> Co
     """
     folder = store.folder
     encode_files, frame_files = store.encode_files(), store.frame_files()
+    survey_files = [path for path in (folder / SURVEYS,) if path.is_file()]
+    files = [*encode_files, *frame_files, *survey_files]
     findings: list[Finding] = []
     manifest = _manifest(folder, findings)
     if manifest is not None:
-        findings += _against_manifest(folder, manifest, [*encode_files, *frame_files])
-    changed = {folder / finding.where for finding in findings}  # what is known to be wrong need not be parsed
+        findings += _against_manifest(folder, manifest, files)
+    # What is known to be wrong need not be parsed.
+    changed = {folder / finding.where for finding in findings if finding.kind == "problem"}
     shown = progress or Silent()
-    with shown.task("verifying", total=len(encode_files) + len(frame_files)) as task:
+    with shown.task("verifying", total=len(files)) as task:
         tables = []
         for path in encode_files:
             table = None if path in changed else _read(path, folder, check_encodes.NEEDED, findings)
@@ -63,6 +67,10 @@ def verify_corpus(store: CorpusStore, *, progress: Progress | None = None) -> Co
                 findings += check_frames.check_file(frames, path.relative_to(folder).as_posix(), highest)
                 summaries.append(check_frames.summarise(frames, path))
             task.advance()
+        surveys = None
+        for path in survey_files:
+            surveys = None if path in changed else _read(path, folder, NEEDED, findings)
+            task.advance()
     cells = pl.concat(summaries, how="diagonal_relaxed")
     encoded = 0
     if encodes is not None:
@@ -73,10 +81,17 @@ def verify_corpus(store: CorpusStore, *, progress: Progress | None = None) -> Co
             once, cells, manifest.thinning.every if manifest else 1,
             every_encode=len(tables) == len(encode_files), every_frame=len(rows) == len(frame_files),
         )  # fmt: skip
+    if surveys is not None:
+        again = survey_command(folder)
+        of_surveys = list(check_surveys.check_surveys(surveys, again))
+        if encodes is not None and not any(finding.check == "unreadable" for finding in of_surveys):
+            every = len(tables) == len(encode_files)
+            of_surveys += check_surveys.check_against(surveys, encodes, again, every_encode=every)
+        findings += of_surveys
     findings.sort(key=lambda finding: (finding.kind == "note", finding.check, finding.where, finding.detail))
     return CorpusReport(
         folder=str(folder),
-        files=len(encode_files) + len(frame_files),
+        files=len(files),
         cells=0 if encodes is None else encodes["cell"].n_unique(),
         frames=sum(rows.values()),
         frames_encoded=encoded,
@@ -114,10 +129,17 @@ def _against_manifest(folder: Path, manifest: CorpusManifest, files: Sequence[Pa
         elif not path.is_file():
             yield problem("manifest", name, f"{MANIFEST} lists it, and it is not there")
         elif path.stat().st_size != file.bytes or sha256_file(path) != file.sha256:
-            yield problem("manifest", name, f"its bytes are not those that {MANIFEST} records; take it from a copy")
+            remedy = f", or run {survey_command(folder)}" if name == SURVEYS else ""
+            yield problem(
+                "manifest", name, f"its bytes are not those that {MANIFEST} records; take it from a copy{remedy}"
+            )
     for path in files:
         name = path.relative_to(folder).as_posix()
-        if name not in listed:
+        if name not in listed and name == SURVEYS:  # no version before this one listed it
+            yield note(
+                "manifest", name, f"{MANIFEST} does not list it; to have it listed, run {survey_command(folder)}"
+            )
+        elif name not in listed:
             yield problem("manifest", name, f"{MANIFEST} does not list it; compact the corpus anew")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vmafcast.common.errors import DataError
 from vmafcast.common.progress import Progress, Silent
+from vmafcast.corpus.manifest import read_manifest
 from vmafcast.corpus.sources import find_sources
 from vmafcast.corpus.store import CorpusStore
 from vmafcast.corpus.surveyed import survey_row, write_surveys
@@ -35,7 +36,7 @@ def survey_corpus(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Surveyed:
-    """Measure the sources of the corpus in ``folder``, and write ``sources.parquet`` there.
+    """Measure the sources of the corpus in ``folder``, write ``sources.parquet`` there, and list it in a manifest.
 
     Parameters
     ----------
@@ -51,10 +52,12 @@ def survey_corpus(
     Raises
     ------
     DataError
-        A source of the corpus is not there, or is another file than the one that was encoded.
+        A source of the corpus is not there, or is another file than the one that was encoded; or the corpus has a
+        manifest that cannot be read.
     MediaError, OutputError
         A clip or the cache cannot be used.
     """
+    read_manifest(folder)  # the table will be listed there: whether it can be read is to be known before any work
     encodes = CorpusStore(folder).encodes().unique("source", keep="first")
     facts = encodes.select("source", "source_group", "source_sha256").rows()
     known = {name: (group, sha) for name, group, sha in facts}
