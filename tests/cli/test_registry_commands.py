@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 
 import pytest
@@ -319,3 +321,33 @@ def test_a_card_can_be_made_anew_with_a_data_card(copy, call, tmp_path):
 def test_a_changed_card_is_noticed(changed, call):
     changed("champion/README.md")
     assert call("registry", "card", RECIPE).code == 4
+
+
+def strange_folder(tmp_path):
+    """A folder that is called as a registry is, and holds something else."""
+    (tmp_path / "registry").mkdir()
+    (tmp_path / "registry" / "index.html").write_text("packages\n")
+    return tmp_path / "registry"
+
+
+@pytest.mark.parametrize("command", [("list",), ("show", RECIPE), ("history",), ("diff", RECIPE, RECIPE)])
+def test_a_folder_of_something_else_is_named_with_a_command_that_shows_the_packaged_champions(call, tmp_path, command):
+    folder = strange_folder(tmp_path)
+    code, out, err = call("registry", *command)
+    assert (code, out) == (2, "")
+    assert f"{folder} is no registry: it holds no events.jsonl; name another with --registry" in err
+    [remedy] = re.findall("`vmafcast (.*?)`", err)
+    code, out, _ = call(*shlex.split(remedy), "--json")
+    assert code == 0
+    served = {line["recipe"] for line in map(json.loads, out.splitlines()) if line["status"] == "champion"}
+    assert RECIPE in served
+
+
+@pytest.mark.parametrize("command", [("verify",), ("rollback", RECIPE, "--reason", "it is bad")])
+def test_what_verifies_or_writes_names_a_folder_of_something_else_too(call, tmp_path, command):
+    folder = strange_folder(tmp_path)
+    code, _, err = call("registry", *command)
+    assert code == 2
+    assert f"{folder} is no registry: it holds n" in err
+    assert "name another with --registry" in err
+    assert [path.name for path in folder.iterdir()] == ["index.html"]

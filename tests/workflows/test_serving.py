@@ -177,8 +177,9 @@ def test_a_folder_that_was_asked_for_is_never_replaced_by_the_packaged_one(packa
 
 def test_without_packaged_champions_there_is_no_registry(packaged):
     shutil.rmtree(packaged)
-    with pytest.raises(RequestError, match="registry is no registry"):
+    with pytest.raises(RequestError, match="registry is no registry") as caught:
         serving_registry()
+    assert str(caught.value).endswith("name another with --registry")
 
 
 def test_every_packaged_byte_is_verified(packaged):

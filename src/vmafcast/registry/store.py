@@ -95,7 +95,9 @@ class Registry:
         if create and not (folder / EVENTS_NAME).exists():
             create_registry(folder, lock_timeout_s)
         if not (folder / EVENTS_NAME).is_file():
-            raise RequestError(f"{folder} is no registry: it holds no {EVENTS_NAME}; give another folder or create one")
+            raise RequestError(
+                f"{folder.absolute()} is no registry: it holds no {EVENTS_NAME}; name another with --registry"
+            )
         require_whole_history(folder)
         journal = read_journal(folder / EVENTS_NAME)
         replay(journal.events)

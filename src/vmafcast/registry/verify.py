@@ -45,7 +45,10 @@ def verify(folder: Path) -> VerifyReport:
             return _verify_own(folder)
     if (folder / REGISTRY_NAME).is_file():
         return verify_foreign(folder)
-    raise RequestError(f"{folder} is no registry: it holds neither {EVENTS_NAME} nor {REGISTRY_NAME}")
+    raise RequestError(
+        f"{folder.absolute()} is no registry: it holds neither {EVENTS_NAME} nor {REGISTRY_NAME}; "
+        "name another with --registry"
+    )
 
 
 def _verify_own(folder: Path) -> VerifyReport:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from pydantic import ValidationError
 
 import vmafcast
-from vmafcast.common.errors import DataError
+from vmafcast.common.errors import DataError, RequestError
 from vmafcast.models.loading import AnyModel, load_model
 from vmafcast.models.manifest import EnsembleManifest
 from vmafcast.models.runtime import FrameModel, open_session
@@ -80,10 +81,22 @@ def serving_registry(folder: Path | None = None, recipe: str | None = None) -> S
     if may_lack is not None and foreign_models(DEFAULT_REGISTRY) is not None and (beside := _beside(may_lack)):
         return beside
     chosen = folder or DEFAULT_REGISTRY
+    _require_registry(chosen)
     opened = Registry.open(chosen)
     if may_lack is not None and not opened.serves(may_lack) and (beside := _beside(may_lack, opened.notices)):
         return beside
     return Serving(opened, str(chosen), opened.notices)
+
+
+def _require_registry(folder: Path) -> None:
+    """Refuse a folder that is no registry of ours, and say where the champions of vmafcast itself are to be seen."""
+    if (folder / EVENTS_NAME).is_file():
+        return
+    ours = f"; `vmafcast registry list --registry {quote(str(packaged_folder()))}` shows what comes with vmafcast"
+    raise RequestError(
+        f"{folder.absolute()} is no registry: it holds no {EVENTS_NAME}; name another with --registry"
+        f"{ours if _has_packaged() else ''}"
+    )
 
 
 def _beside(recipe: str, notices: tuple[str, ...] = ()) -> Serving | None:
