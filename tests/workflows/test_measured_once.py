@@ -178,7 +178,9 @@ def test_a_table_of_frames_alone_is_told_where_the_rest_is_measured(model, surve
 def test_a_table_of_frames_cannot_be_learnt_from(surveyed, tmp_path):
     table = tmp_path / "frames.parquet"
     frame_table(surveyed, FRAME, TEACHER).write_parquet(table)
-    with pytest.raises(RequestError, match=r"frames\.parquet is a table of frames.*vmafcast corpus complexity"):
+    with pytest.raises(
+        RequestError, match=r"is a table of frames.*`vmafcast corpus complexity CORPUS --sources CLIPS`"
+    ):
         train(TrainRequest(LITE, table, tmp_path / "candidate"))
     assert not (tmp_path / "candidate").exists()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 
 import polars as pl
@@ -189,6 +190,14 @@ def test_what_an_import_does_not_state_is_not_compared(corpus):
     assert len(only(corpus, "surveys")) == 3
     change(corpus, *(pl.lit(None).alias(name) for name in ("width", "source_sha256")), table="encodes/*.parquet")
     assert [f for f in found(corpus) if f.check == "surveys"] == []
+
+
+def test_the_command_that_is_named_can_be_pasted(corpus, tmp_path):
+    renamed = CorpusStore(corpus.folder.rename(tmp_path / "my corpus"))
+    change(renamed, of_alpha("frames", 10))
+    (finding,) = only(renamed, "surveys")
+    command = finding.detail.split("`")[1]
+    assert shlex.split(command) == ["vmafcast", "corpus", "complexity", str(renamed.folder), "--sources", "CLIPS"]
 
 
 def test_sources_without_a_survey_are_a_note(corpus):

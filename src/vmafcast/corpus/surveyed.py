@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 import polars as pl
@@ -108,8 +109,8 @@ def write_surveys(folder: Path, rows: Iterable[Row]) -> Path:
 
 
 def survey_command(folder: Path) -> str:
-    """Return the command that writes the surveys of the corpus in ``folder``, as a message names it."""
-    return f"`vmafcast corpus complexity {folder} --sources CLIPS`"
+    """Return the command that writes the surveys of the corpus in ``folder``, as a message names it, to be pasted."""
+    return f"`vmafcast corpus complexity {quote(str(folder))} --sources CLIPS`"
 
 
 def read_surveys(folder: Path) -> pl.DataFrame | None:

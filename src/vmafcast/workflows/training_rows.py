@@ -15,7 +15,7 @@ from vmafcast.common.progress import Progress
 from vmafcast.corpus.foreign import SourceGroups
 from vmafcast.corpus.importing import import_file
 from vmafcast.corpus.store import CorpusStore
-from vmafcast.corpus.surveyed import SURVEYS
+from vmafcast.corpus.surveyed import SURVEYS, survey_command
 from vmafcast.evaluation.loso_report import CorpusFacts
 from vmafcast.media.workdir import private_workdir
 from vmafcast.models.recipe import Recipe
@@ -90,8 +90,8 @@ def read_training_rows(
         raise RequestError(f"there is no corpus or feature table at {place}")
     if wants_source:
         raise RequestError(
-            f"{place} is a table of frames, and {recipe.name} looks at what `vmafcast corpus complexity` measures of "
-            "their sources; train it on a corpus, or take another recipe"
+            f"{place} is a table of frames, and {recipe.name} looks at what {survey_command(Path('CORPUS'))} measures "
+            "of their sources; train it on a corpus, or take another recipe"
         )
     with _imported(place, groups_file, teacher, progress) as (store, notes):
         labelled = labelled_rows(store, recipe)
