@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from vmafcast.common.errors import DataError
 from vmafcast.common.files import sha256_file
+from vmafcast.corpus.check_surveys import check_surveys
 from vmafcast.corpus.compact import compact_corpus
 from vmafcast.corpus.manifest import MANIFEST, read_manifest
 from vmafcast.corpus.store import CorpusStore
@@ -27,6 +28,12 @@ PROBE = "libsvtav1_12_35"
 def corpus(surveyed, tmp_path):
     """A corpus with surveys that a test may change."""
     return CorpusStore(shutil.copytree(surveyed.folder, tmp_path / "corpus"))
+
+
+@pytest.fixture(scope="module")
+def table(surveyed):
+    """Its surveys."""
+    return pl.read_parquet(surveyed.folder / SURVEYS)
 
 
 @pytest.fixture
@@ -134,11 +141,17 @@ IMPOSSIBLE = [
 
 
 @pytest.mark.parametrize(("column", "value"), IMPOSSIBLE)
-def test_an_impossible_value_is_found_with_its_source(corpus, column, value):
-    change(corpus, of_alpha(column, value))
-    problems = [f for f in found(corpus) if f.check == "impossible"]
-    assert [f.where for f in problems] == ["alpha"]
-    assert column in problems[0].detail
+def test_an_impossible_value_is_found_with_its_source(table, column, value):
+    findings = list(check_surveys(table.with_columns(of_alpha(column, value)), "it again"))
+    (finding,) = [each for each in findings if each.check == "impossible"]
+    assert (finding.kind, finding.where) == ("problem", "alpha")
+    assert column in finding.detail
+
+
+def test_an_impossible_value_is_found_where_the_corpus_is_verified(corpus):
+    change(corpus, of_alpha(f"{PROBE}_vmaf", NAN), of_alpha("height", 0))
+    assert {f.check for f in found(corpus)} == {"impossible", "surveys"}
+    assert {f.where for f in found(corpus)} == {"alpha"}
 
 
 @pytest.mark.parametrize(
@@ -149,27 +162,25 @@ def test_an_impossible_value_is_found_with_its_source(corpus, column, value):
         (f"{PROBE}_bpp_inter", 0.0), (f"{PROBE}_psnr_y", 60.0), (f"{PROBE}_adm2", 1.2), (f"{PROBE}_motion2", 0.0),
     ],
 )  # fmt: skip
-def test_a_value_at_its_limit_is_possible(corpus, column, value):
-    change(corpus, of_alpha(column, value))
-    assert found(corpus) == found(corpus, "note") == []
+def test_a_value_at_its_limit_is_possible(table, column, value):
+    assert list(check_surveys(table.with_columns(of_alpha(column, value)), "it again")) == []
 
 
-def test_the_range_of_scores_is_the_teachers(corpus):
-    change(corpus, pl.lit("vmaf_v1.0.16_3d0h").alias("teacher"), pl.lit(109.0).alias(f"{PROBE}_vmaf"))
-    assert {f.check for f in found(corpus)} == {"impossible"}
-    change(corpus, pl.lit("vmaf_v1.0.16_3d0h_2160").alias("teacher"))
-    assert found(corpus) == []
+def test_the_range_of_scores_is_the_teachers(table):
+    high = table.with_columns(pl.lit("vmaf_v1.0.16_3d0h").alias("teacher"), pl.lit(109.0).alias(f"{PROBE}_vmaf"))
+    assert {f.check for f in check_surveys(high, "it again")} == {"impossible"}
+    assert list(check_surveys(high.with_columns(teacher=pl.lit("vmaf_v1.0.16_3d0h_2160")), "it again")) == []
 
 
 @pytest.mark.parametrize(
     ("column", "value"),
     [("complexity_revision", 1), ("probe_revision", 1), ("sample_runs", 7), ("sample_length", 9), ("teacher", "other")],
 )
-def test_sources_that_were_not_measured_alike(corpus, column, value):
-    change(corpus, of_alpha(column, value))
-    only(corpus, "surveys", column, value, "not measured alike", "--sources CLIPS")
-    change(corpus, pl.lit(value).alias(column))
-    assert found(corpus) == []  # all by another are alike
+def test_sources_that_were_not_measured_alike(table, column, value):
+    (finding,) = check_surveys(table.with_columns(of_alpha(column, value)), "it again")
+    assert (finding.kind, finding.check, finding.where) == ("problem", "surveys", SURVEYS)
+    assert all(word in finding.detail for word in (column, str(value), "not measured alike", "it again"))
+    assert list(check_surveys(table.with_columns(pl.lit(value).alias(column)), "it again")) == []  # alike, if older
 
 
 # ----------------------------------------------------------------------------------------- against the encodes
@@ -237,7 +248,7 @@ def test_a_corpus_without_surveys_lists_none(store, tmp_path):
     assert [file.path for file in read_manifest(tmp_path / "small").files] == ["encodes.parquet", "frames.parquet"]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_any_bit_that_flips_is_found(small, where, bit):
     path = small.folder / SURVEYS

@@ -189,7 +189,7 @@ def complexity(
 ) -> None:
     """Measure and probe the sources of the corpus at FOLDER, for encode predictors to learn from.
 
-    The table `sources.parquet` is written beside the encodes.
+    The table `sources.parquet` is written beside the encodes, and listed in `corpus.json` where the corpus has one.
     """
     from vmafcast.cli.console import Console, TerminalProgress
     from vmafcast.media.ffmpeg import find_ffmpeg

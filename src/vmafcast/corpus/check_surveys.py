@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
@@ -45,9 +45,9 @@ def check_surveys(surveys: pl.DataFrame, again: str) -> Iterator[Finding]:
         return
     for source, count in surveys.group_by("source").len().filter(pl.col("len") > 1).sort("source").iter_rows():
         yield problem("duplicate", str(source), f"it is surveyed {count} times in {SURVEYS}; run {again}")
-    yield from _facts(surveys)
+    yield from _impossible(surveys, _possible_facts())
     for encode in encodes:
-        yield from _probe(surveys, encode)
+        yield from _impossible(_points(surveys, encode), _possible_points(), f"{encode}_")
     for name in STATED:
         values = surveys[name].drop_nulls().unique().sort().to_list()
         if len(values) > 1:
@@ -102,40 +102,38 @@ def _of_known_files(encodes: pl.DataFrame) -> pl.DataFrame:
     return encodes.filter(pl.col("source_sha256").is_not_null()) if stated else encodes.clear()
 
 
-def _facts(surveys: pl.DataFrame) -> Iterator[Finding]:
-    for name in _WORDS:
-        yield from _wrong(surveys, name, pl.col(name).is_not_null())
-    for name in _AT_LEAST_1:
-        yield from _wrong(surveys, name, _within(name, 1))
-    yield from _wrong(surveys, "fps", _within("fps", 0, above=True))
-    yield from _wrong(surveys, "sampled_frames", (pl.col("sampled_frames") <= pl.col("frames")).fill_null(value=True))
-    for name in ("complexity_cpu_s", "probe_cpu_s"):
-        yield from _wrong(surveys, name, _within(name, 0))
-    for feature in FEATURES:
-        low = 0.0 if feature.scale == "log" else -math.inf  # models take the logarithm
-        high = math.inf
-        if feature.name.endswith("_share"):
-            low, high = 0.0, 1.0
-        yield from _wrong(surveys, feature.name, _within(feature.name, low, high))
+def _possible_facts() -> dict[str, pl.Expr]:
+    """Return by column which values of a survey can be, those of the probe's encodes aside."""
+    within_the_source = (pl.col("sampled_frames") <= pl.col("frames")).fill_null(value=True)
+    shares = {feature.name for feature in FEATURES if feature.name.endswith("_share")}
+    return {
+        **{name: pl.col(name).is_not_null() for name in _WORDS},
+        **{name: _within(name, 1) for name in _AT_LEAST_1},
+        "sampled_frames": _within("sampled_frames", 1) & within_the_source,
+        "fps": _within("fps", 0, above=True),
+        **{name: _within(name, 0) for name in ("complexity_cpu_s", "probe_cpu_s")},
+        # Models take the logarithm of those that span decades.
+        **{each.name: _within(each.name, 0 if each.scale == "log" else -math.inf) for each in FEATURES},
+        **{name: _within(name, 0, 1) for name in shares},
+    }
 
 
-def _probe(surveys: pl.DataFrame, encode: str) -> Iterator[Finding]:
-    """Yield the values of one encode of the probe that cannot be."""
-    here = {name: pl.col(f"{encode}_{name}") for name in OF_A_PROBE}
-    highest = pl.col("teacher").replace_strict(_HIGHEST, default=100.0, return_dtype=pl.Float64)
-    points = surveys.select("source", highest=highest, **here)
-    bounds = {
-        "bpp": _within("bpp", 0, above=True),
-        "bpp_i": _within("bpp_i", 0, above=True),
-        **{name: _within(name, 0) for name in _MAY_BE_MISSING},
+def _possible_points() -> dict[str, pl.Expr]:
+    """Return by what was measured of an encode of the probe which values can be, beside a column ``highest``."""
+    return {
+        **{name: ~impossible(name) for name in OF_A_PROBE if name in LIMITS},
+        **{name: _within(name, 0, above=True) for name in ("bpp", "bpp_i")},
+        **{name: _within(name, 0) | pl.col(name).is_null() for name in _MAY_BE_MISSING},
         **{name: _within(name, 0) & (pl.col(name) <= pl.col("highest") + _SLACK) for name in _SCORES},
         "b_share": _within("b_share", 0, 1),
         "psnr_y": _within("psnr_y", 0, psnr_ceiling(_DEEPEST)),
-        **{name: ~impossible(name) for name in OF_A_PROBE if name in LIMITS and name not in _SCORES},
     }
-    for name, bound in bounds.items():
-        allowed = bound | pl.col(name).is_null() if name in _MAY_BE_MISSING else bound
-        yield from _wrong(points, name, allowed, prefix=f"{encode}_")
+
+
+def _points(surveys: pl.DataFrame, encode: str) -> pl.DataFrame:
+    """Return what was measured of one encode of the probe, and the end of the range of its teacher."""
+    highest = pl.col("teacher").replace_strict(_HIGHEST, default=100.0, return_dtype=pl.Float64)
+    return surveys.select("source", highest=highest, **{name: pl.col(f"{encode}_{name}") for name in OF_A_PROBE})
 
 
 def _within(name: str, low: float, high: float = math.inf, *, above: bool = False) -> pl.Expr:
@@ -145,11 +143,14 @@ def _within(name: str, low: float, high: float = math.inf, *, above: bool = Fals
     return value.is_finite() & (value > low if above else value >= low - slack) & (value <= high + slack)
 
 
-def _wrong(table: pl.DataFrame, name: str, possible: pl.Expr, prefix: str = "") -> Iterator[Finding]:
-    """Yield a problem for each source of which a value is missing or not possible."""
-    wrong = table.filter(~possible.fill_null(value=False)).select("source", value=pl.col(name))
-    for source, value in wrong.iter_rows():
-        yield problem("impossible", str(source), f"{prefix}{name} is {value} in {SURVEYS}, which cannot be")
+def _impossible(table: pl.DataFrame, possible: Mapping[str, pl.Expr], prefix: str = "") -> Iterator[Finding]:
+    """Yield a problem for each value that is missing or not possible, with its source."""
+    wrong = table.select(~allowed.fill_null(value=False).alias(name) for name, allowed in possible.items())
+    for name in wrong.columns:
+        if not wrong[name].any():
+            continue
+        for source, value in table.filter(wrong[name]).select("source", value=pl.col(name)).iter_rows():
+            yield problem("impossible", str(source), f"{prefix}{name} is {value} in {SURVEYS}, which cannot be")
 
 
 def _some(names: list[str]) -> str:
