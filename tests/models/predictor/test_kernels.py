@@ -42,10 +42,10 @@ def test_problems_of_other_sources_count_as_much_as_one_of_all():
     features = draw.normal(size=(30, 4))
     told = np.column_stack([features[:, 0], features[:, 1] ** 2]) + 0.01 * draw.normal(size=(30, 2))
     noise = draw.normal(size=(20, 1))
-    together = choose_shape([(features, told[:, :1]), (features, told[:, 1:])], (2, 2))
+    together = choose_shape([(features, told[:, :1], None), (features, told[:, 1:], None)], (2, 2))
     assert together == fit(features, told, (2, 2)).shape
-    assert choose_shape([(features, told), (features[:20], noise)], (2, 2)) != choose_shape(
-        [(features[:20], noise)], (2, 2)
+    assert choose_shape([(features, told, None), (features[:20], noise, None)], (2, 2)) != choose_shape(
+        [(features[:20], noise, None)], (2, 2)
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vmafcast.common.errors import DataError
-from vmafcast.models.predictor.process import Shape, fit
+from vmafcast.models.predictor.process import SHARED_VARIANCES, Shape, choose_shape, fit
 
 
 @pytest.fixture
@@ -80,3 +80,54 @@ def test_the_same_rows_give_the_same_process(draw):
 def test_two_rows_are_too_few():
     with pytest.raises(DataError, match="too few"):
         fit(np.zeros((2, 1)), np.zeros((2, 1)), (1,))
+
+
+def of_groups(draw, groups, each, shared):
+    """Rows of some groups: a target that the first feature tells, and a part that each group has to itself."""
+    labels = np.repeat([f"g{number}" for number in range(groups)], each)
+    rows = draw.normal(size=(groups * each, 3)) + np.repeat(draw.normal(size=(groups, 3)), each, axis=0)
+    own = np.repeat(draw.normal(size=groups), each)
+    target = rows[:, 0] + shared * own + 0.1 * draw.normal(size=len(rows))
+    return labels, rows, (target - target.mean())[:, None]
+
+
+def test_what_rows_of_a_group_share_is_in_their_covariance_and_not_in_that_of_new_rows(draw):
+    labels, rows, targets = of_groups(draw, 8, 3, 1.0)
+    shape = Shape((2.0,), (0.5,), shared=0.7)
+    fitted = fit(rows, targets, (3,), shape, groups=labels)
+    scaled = (rows - rows.mean(0)) / rows.std(0)
+    squared = ((scaled[:, None] - scaled[None]) ** 2).sum(-1) / 3
+    smooth = np.exp(-0.5 * squared / 2.0**2) + 0.5 * scaled @ scaled.T / 3
+    own = smooth + 0.7 * (labels[:, None] == labels[None, :])
+    noise = np.linalg.lstsq(fitted.weights.T, targets - own @ fitted.weights.T, rcond=None)[0].item()
+    wanted = np.linalg.solve(own + noise * np.eye(24), targets)
+    np.testing.assert_allclose(fitted.weights.T, wanted, atol=1e-8)
+    np.testing.assert_allclose(fitted.predict(rows), smooth @ wanted, atol=1e-8)
+
+
+@pytest.mark.parametrize(("shared", "found"), [(1.5, True), (0.0, False)])
+def test_what_groups_share_is_found_where_there_is_any(draw, shared, found):
+    labels, rows, targets = of_groups(draw, 20, 5, shared)
+    shape = choose_shape([(rows, targets, labels)], (3,))
+    assert shape.shared in SHARED_VARIANCES
+    assert (shape.shared > 0) is found
+
+
+def test_many_rows_of_a_group_do_not_count_as_many_groups(draw):
+    """Forty copies of one odd group pull a prediction far less when it is known that they are one group's."""
+    rows = np.r_[draw.normal(size=(20, 2)), np.full((40, 2), 0.3) + 0.05 * draw.normal(size=(40, 2))]
+    targets = np.r_[rows[:20, :1], np.full((40, 1), 5.0)]
+    labels = np.r_[[f"g{number}" for number in range(20)], ["odd"] * 40]
+    shape = Shape((2.0,), (0.5,), shared=1.0)
+    asked = np.array([[0.3, 0.3]])
+    known = fit(rows, targets, (2,), shape, groups=labels).predict(asked).item()
+    taken = fit(rows, targets, (2,), shape).predict(asked).item()
+    assert known < 0.75 * taken
+
+
+def test_groups_of_one_row_each_change_nothing(draw):
+    rows, targets = draw.normal(size=(20, 3)), draw.normal(size=(20, 2))
+    alone = np.array([f"g{number}" for number in range(20)])
+    plain, grouped = fit(rows, targets, (3,)), fit(rows, targets, (3,), groups=alone)
+    assert plain.shape == grouped.shape
+    np.testing.assert_array_equal(plain.weights, grouped.weights)

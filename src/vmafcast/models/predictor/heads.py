@@ -60,6 +60,7 @@ def fit_head(
     blocks: Sequence[int],
     shape: Shape,
     components: int = COMPONENTS,
+    groups: NDArray[np.str_] | None = None,
 ) -> Head:
     """Learn curves [S, C, size] from features [S, F] of the same sources.
 
@@ -71,9 +72,12 @@ def fit_head(
         The kernel of all processes.
     components
         How many ways to differ from the average are learnt, at most.
+    groups
+        str [S]: the sources' groups; each source is a group of its own when None.
     """
     average, ways, scores = curve_scores(curves, components)
-    return Head(average, ways, tuple(fit_process(features, scores[:, i], blocks, shape) for i in range(len(average))))
+    fitted = (fit_process(features, scores[:, i], blocks, shape, groups=groups) for i in range(len(average)))
+    return Head(average, ways, tuple(fitted))
 
 
 def _components(off: NDArray[np.float64], count: int) -> NDArray[np.float64]:

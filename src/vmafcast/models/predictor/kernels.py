@@ -61,7 +61,10 @@ def choose_kernels(
     shapes = []
     for probed in (False, True):
         features, blocks = sources.features(probed=probed)
-        problems = [(features[list(rows)], np.concatenate(each, axis=1)) for rows, each in targets.items()]
+        problems = [
+            (features[list(rows)], np.concatenate(each, axis=1), sources.groups[list(rows)])
+            for rows, each in targets.items()
+        ]
         shapes.append(choose_shape(problems, blocks, sweeps))
     return Kernels(*shapes)
 

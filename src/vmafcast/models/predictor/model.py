@@ -187,7 +187,9 @@ def train_predictor(
         for probed, found in heads.items():
             features, blocks = sources.features(probed=probed)
             shape = chosen.probed if probed else chosen.plain
-            found.append(fit_head(features[curves.source[mine]], curves.coefficients[mine], blocks, shape))
+            rows = curves.source[mine]
+            own = sources.groups[rows]
+            found.append(fit_head(features[rows], curves.coefficients[mine], blocks, shape, groups=own))
     return EncodePredictor(
         encoder=measured.encoder, basis=measured.basis, presets=measured.presets, places=measured.places,
         plain=tuple(heads[False]), probed=tuple(heads[True]),

@@ -15,6 +15,7 @@ C. E. Rasmussen and C. K. I. Williams, *Gaussian Processes for Machine Learning*
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,7 @@ import numpy as np
 from vmafcast.common.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,6 +32,9 @@ LENGTHS = (1.0, 1.5, 2.2, 3.3, 5.0, 10.0, float("inf"))
 
 LINEAR_SHARES = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Weights of a block's linear kernel beside the smooth one, whose weight is 1."""
+
+SHARED_VARIANCES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
+"""Variances of what the rows of one group have in common that no feature tells, in units of the smooth kernel's."""
 
 NOISES = tuple(float(noise) for noise in np.geomspace(1e-3, 30.0, 28))
 """Variances of the noise, in units of the smooth kernel's variance."""
@@ -45,10 +49,15 @@ _GAIN = 1e-9
 
 @dataclass(frozen=True)
 class Shape:
-    """A kernel: ``exp(-sum_b d2_b / (2 lengths_b^2)) + sum_b linear_b x_b.y_b``; block b's terms per feature of it."""
+    """A kernel: ``exp(-sum_b d2_b / (2 lengths_b^2)) + sum_b linear_b x_b.y_b``; block b's terms per feature of it.
+
+    Two rows of one group have ``shared`` more in common than that. It keeps many clips of the same material from
+    counting as many; a new source has it with none, so predictions do not look at it.
+    """
 
     lengths: tuple[float, ...]
     linear: tuple[float, ...]
+    shared: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +100,7 @@ def fit(
     shape: Shape | None = None,
     sweeps: int = SWEEPS,
     margin: float = 0.1,
+    groups: NDArray[np.str_] | None = None,
 ) -> GaussianProcess:
     """Fit one kernel for all columns of ``targets``, and each column's noise and weights.
 
@@ -108,6 +118,8 @@ def fit(
         How often all choices of the kernel are gone through at most.
     margin
         How far beyond the rows a feature is believed, as a share of their range.
+    groups
+        str [N]: which rows are of the same material; every row is a group of its own when None.
 
     Raises
     ------
@@ -116,9 +128,9 @@ def fit(
     """
     mean, std, rows = _scaled(features)
     reach = margin * np.ptp(features, axis=0)
-    parts = _parts(rows, rows, blocks)
-    chosen = _choose([(parts, targets)], sweeps) if shape is None else shape
-    _, weights = _solve(parts, chosen, targets)
+    parts, same = _parts(rows, rows, blocks), _same(groups, len(rows))
+    chosen = _choose([_Problem(parts, same, targets)], sweeps) if shape is None else shape
+    _, weights = _solve(_Problem(parts, same, targets), chosen)
     return GaussianProcess(
         blocks=tuple(blocks), mean=mean, std=std, low=features.min(axis=0) - reach, high=features.max(axis=0) + reach,
         rows=rows, shape=chosen, weights=weights,
@@ -126,9 +138,11 @@ def fit(
 
 
 def choose_shape(
-    problems: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], blocks: Sequence[int], sweeps: int = SWEEPS
+    problems: Sequence[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_] | None]],
+    blocks: Sequence[int],
+    sweeps: int = SWEEPS,
 ) -> Shape:
-    """Choose one kernel for several problems at once: features [N, F] and targets [N, P] of each.
+    """Choose one kernel for several problems at once: features [N, F], targets [N, P] and groups [N] of each.
 
     Parameters
     ----------
@@ -142,8 +156,27 @@ def choose_shape(
     DataError
         A problem has fewer than three rows.
     """
-    rows = [_scaled(features)[2] for features, _ in problems]
-    return _choose([(_parts(own, own, blocks), each) for own, (_, each) in zip(rows, problems, strict=True)], sweeps)
+    found = []
+    for features, targets, groups in problems:
+        _, _, rows = _scaled(features)
+        found.append(_Problem(_parts(rows, rows, blocks), _same(groups, len(rows)), targets))
+    return _choose(found, sweeps)
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """Each block's squared distances and dot products [blocks, N, N], who shares a group [N, N], and targets [N, P]."""
+
+    parts: tuple[NDArray[np.float64], NDArray[np.float64]]
+    same: NDArray[np.float64] | None
+    targets: NDArray[np.float64]
+
+
+def _same(groups: NDArray[np.str_] | None, rows: int) -> NDArray[np.float64] | None:
+    """Return 1 where two rows are of one group, else 0; None where no group has two."""
+    if groups is None or len(np.unique(groups)) == rows:
+        return None
+    return np.asarray(groups[:, None] == groups[None, :], dtype=np.float64)
 
 
 def _scaled(features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -156,38 +189,37 @@ def _scaled(features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     return mean, std, (features - mean) / std
 
 
-def _choose(
-    problems: Sequence[tuple[tuple[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]], sweeps: int
-) -> Shape:
+def _choose(problems: Sequence[_Problem], sweeps: int) -> Shape:
     """Return the kernel that no single choice from the grids improves."""
-    blocks = len(problems[0][0][0])
+    blocks = len(problems[0].parts[0])
+    moves = _moves(blocks, grouped=any(problem.same is not None for problem in problems))
     best = Shape((3.3,) * blocks, (0.3,) * blocks)
 
     def likelihood_of(shape: Shape) -> float:
-        return sum(_solve(parts, shape, targets)[0] for parts, targets in problems)
+        return sum(_solve(problem, shape)[0] for problem in problems)
 
     likelihood = likelihood_of(best)
     for _ in range(sweeps):
         before = likelihood
-        for block in range(blocks):
-            for name, choices in (("lengths", LENGTHS), ("linear", LINEAR_SHARES)):
-                for choice in choices:
-                    other = replace(best, **{name: _with(getattr(best, name), block, choice)})
-                    found = likelihood_of(other)
-                    if found > likelihood + _GAIN:
-                        likelihood, best = found, other
+        for moved, choices in moves:
+            for choice in choices:
+                other = moved(best, choice)
+                found = likelihood_of(other)
+                if found > likelihood + _GAIN:
+                    likelihood, best = found, other
         if likelihood == before:
             break
     return best
 
 
-def _solve(
-    parts: tuple[NDArray[np.float64], NDArray[np.float64]], shape: Shape, targets: NDArray[np.float64]
-) -> tuple[float, NDArray[np.float64]]:
+def _solve(problem: _Problem, shape: Shape) -> tuple[float, NDArray[np.float64]]:
     """Return the log marginal likelihood of all outputs, up to a constant, and their weights [P, N]."""
-    values, vectors = np.linalg.eigh(_kernel(parts, shape))
+    kernel = _kernel(problem.parts, shape)
+    if problem.same is not None:
+        kernel = kernel + shape.shared * problem.same
+    values, vectors = np.linalg.eigh(kernel)
     values = np.maximum(values, 0.0)
-    turned = vectors.T @ targets
+    turned = vectors.T @ problem.targets
     spread = values[None, :] + np.asarray(NOISES)[:, None]
     scale = np.maximum((turned.T[None] ** 2 / spread[:, None]).mean(axis=2), 1e-300)
     likelihood = -0.5 * (len(values) * np.log(scale) + np.log(spread).sum(axis=1)[:, None])
@@ -216,6 +248,29 @@ def _kernel(parts: tuple[NDArray[np.float64], NDArray[np.float64]], shape: Shape
     squared, dots = parts
     inverse = 1.0 / np.square(shape.lengths)
     return np.asarray(np.exp(-0.5 * np.tensordot(inverse, squared, 1)) + np.tensordot(shape.linear, dots, 1))
+
+
+def _moves(blocks: int, *, grouped: bool) -> list[tuple[Callable[[Shape, float], Shape], tuple[float, ...]]]:
+    """Return every single thing that can be changed about a kernel, with its choices."""
+    found: list[tuple[Callable[[Shape, float], Shape], tuple[float, ...]]] = []
+    for block in range(blocks):
+        found.append((partial(_with_length, block), LENGTHS))
+        found.append((partial(_with_linear, block), LINEAR_SHARES))
+    if grouped:
+        found.append((_with_shared, SHARED_VARIANCES))
+    return found
+
+
+def _with_length(block: int, shape: Shape, value: float) -> Shape:
+    return replace(shape, lengths=_with(shape.lengths, block, value))
+
+
+def _with_linear(block: int, shape: Shape, value: float) -> Shape:
+    return replace(shape, linear=_with(shape.linear, block, value))
+
+
+def _with_shared(shape: Shape, value: float) -> Shape:
+    return replace(shape, shared=value)
 
 
 def _with(values: tuple[float, ...], place: int, value: float) -> tuple[float, ...]:
