@@ -195,13 +195,14 @@ def stage_figures(several: Sequence[HeldOutPoints]) -> tuple[StageFigures, ...]:
     level = LEVELS.index(DEFAULT_LEVEL)
     figures = []
     for stage in several[0].predicted:
-        errors, rates, inside = [], [], []
+        errors, rates, inside, predicted_of = [], [], [], 0
         for points in several:
             predicted = points.predicted[stage]
             judged = np.isfinite(predicted[:, 0])
             useful = judged & (points.vmaf >= RANGE[0]) & (points.vmaf <= RANGE[1])
             errors.append(np.abs(predicted[:, 0] - points.vmaf)[useful])
-            rates.append(np.abs(np.expm1(predicted[:, 1] - points.log_bits))[judged])
+            rates.append(np.abs(np.expm1(predicted[:, 1] - points.log_bits))[useful])
+            predicted_of += int(judged.sum())
             inside.append((points.ratio[stage] <= points.factor[stage][:, :, level])[useful])
         error, rate, covered = np.concatenate(errors), np.concatenate(rates), np.concatenate(inside)
         known = len(error) > 0
@@ -209,9 +210,9 @@ def stage_figures(several: Sequence[HeldOutPoints]) -> tuple[StageFigures, ...]:
             StageFigures(
                 probed=stage[0],
                 measured=stage[1],
-                points=(len(rate), len(error)),
+                points=(predicted_of, len(error)),
                 mae=float(error.mean()) if known else None,
-                bitrate_error=float(np.median(rate)) if len(rate) else None,
+                bitrate_error=float(np.median(rate)) if known else None,
                 vmaf_coverage=float(covered[:, 0].mean()) if known else None,
                 bitrate_coverage=float(covered[:, 1].mean()) if known else None,
             )

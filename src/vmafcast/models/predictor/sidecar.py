@@ -66,7 +66,7 @@ class StageFigures(Document):
     mae
         Mean absolute error in VMAF over the latter.
     bitrate_error
-        Median relative error of the bitrate over all.
+        Median relative error of the bitrate over the latter.
     vmaf_coverage, bitrate_coverage
         The share of the latter that the 90 % intervals hold.
     """
