@@ -196,3 +196,19 @@ def test_rebuilding_needs_sources(again, run_in):
     said = run_in(again, "corpus", "verify", "corpus", "--rebuild", "2")
     assert said.code == 2
     assert "--rebuild and --sources go together" in said.err
+
+
+def test_augment_writes_the_clips_that_it_names(make_clip, tmp_path, run_in):
+    clip = make_clip("large.mkv", width=144, height=128, frames=4)
+    said = run_in(tmp_path, "corpus", "augment", str(clip), "--out", "more", "--each", "2", "--json")
+    assert said.code == 0
+    assert said.done["files"] == ["large_aug1.mkv", "large_aug2.mkv"]
+    assert sorted(path.name for path in (tmp_path / said.done["folder"]).iterdir()) == sorted(
+        ["MANIFEST.csv", *said.done["files"]]
+    )
+
+
+def test_augment_of_what_is_not_there_writes_nothing(tmp_path, run_in):
+    said = run_in(tmp_path, "corpus", "augment", "gone.mkv", "--out", "more", "--json")
+    assert said.code == 2
+    assert not (tmp_path / "more").exists()

@@ -175,6 +175,27 @@ def samples(folder: Path, *, as_json: bool) -> None:
 
 
 @corpus.command()
+@click.argument("sources", nargs=-1, required=True, type=_FOLDER)
+@click.option("--out", "folder", required=True, type=_FOLDER, help="Where the clips and their MANIFEST.csv go.")
+@click.option("--each", type=click.IntRange(min=1), default=1, show_default=True, help="Clips made of every source.")
+@json_option
+@ffmpeg_option
+def augment(sources: tuple[Path, ...], folder: Path, each: int, ffmpeg_path: str | None, *, as_json: bool) -> None:
+    """Make more footage of SOURCES: cropped, scaled, darker, grainier, softer or faster, in the same source group.
+
+    What is done to a clip is drawn with its name as the seed, so the same sources give the same clips.
+    """
+    from vmafcast.cli.console import Console, TerminalProgress
+    from vmafcast.corpus.augment import augment_sources
+    from vmafcast.media.ffmpeg import find_ffmpeg
+
+    console = Console(as_json=as_json)
+    paths = augment_sources(sources, folder, find_ffmpeg(ffmpeg_path), each=each, progress=TerminalProgress())
+    console.emit("done", folder=str(folder), files=[path.name for path in paths])
+    console.show(f"{folder}: {counted(len(paths), 'clip')} and their MANIFEST.csv")
+
+
+@corpus.command()
 @click.argument("folder", type=_FOLDER)
 @click.option(
     "--sources", "places", required=True, multiple=True, type=_FOLDER, help="Where its clips lie; repeatable."

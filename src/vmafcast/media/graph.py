@@ -203,6 +203,15 @@ def score_only(reference: Source, distorted: Source, scoring: Scoring) -> list[s
     ]  # fmt: skip
 
 
+def filtered(source: Source, filters: Sequence[str]) -> list[str]:
+    """Arguments that put ``source`` through ``filters``, from its fresh timeline to frames passed on one by one."""
+    whole = f"[0:V:0]{_timeline(source)},{_progressive(source)}{','.join(filters)}[v0]"
+    return [
+        *_input(source), "-filter_complex_threads", "1", "-filter_complex", whole,
+        "-map", "[v0]", "-r", f"{source.fps.numerator}/{source.fps.denominator}",
+    ]  # fmt: skip
+
+
 def _input(video: Source, rate_of: Source | None = None) -> list[str]:
     rate = (rate_of or video).fps
     return [
