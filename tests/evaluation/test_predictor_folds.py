@@ -10,6 +10,7 @@ from vmafcast.evaluation.predictor_folds import POINTS, judge_held_out
 from vmafcast.evaluation.predictor_report import RANGE, fold_scores, judge_folds, mean_of, stage_figures
 from vmafcast.evaluation.scores import plcc
 from vmafcast.models.predictor.calibration import LEVELS
+from vmafcast.models.predictor.curves import Points
 from vmafcast.models.predictor.model import measured_curves
 from vmafcast.workflows.predictor_rows import read_rows
 
@@ -24,6 +25,18 @@ def rows(write_predictor_corpus, tmp_path_factory):
 @pytest.fixture(scope="module")
 def held_out(rows):
     return judge_held_out(rows.curves(ENCODER), rows.sources, FOLDS, sweeps=SWEEPS)
+
+
+def only(rows, kept):
+    """Curves of some of the sources."""
+    measured = rows.curves(ENCODER)
+    few = {
+        preset: Points(
+            points.source[kept[points.source]], points.place[kept[points.source]], points.values[kept[points.source]]
+        )
+        for preset, points in zip(measured.presets, measured.points, strict=True)
+    }
+    return measured_curves(ENCODER, few, dict(zip(measured.presets, measured.places, strict=True)))
 
 
 def moved(rows, held_group):
@@ -73,6 +86,32 @@ def test_the_encodes_that_were_made_are_not_judged(held_out):
             assert (~np.isfinite(held_out.ratio[probed, count][:, 0]) == missing).all()
 
 
+def test_sources_that_are_learnt_from_alone_are_not_judged_but_help_others(rows, held_out):
+    judged = np.arange(len(rows.names)) % 2 == 0
+    some = judge_held_out(rows.curves(ENCODER), rows.sources, FOLDS, sweeps=SWEEPS, judged=judged)
+    assert set(some.source) == set(np.flatnonzero(judged))
+    alone = judge_held_out(only(rows, judged), rows.sources, FOLDS, sweeps=SWEEPS)
+    np.testing.assert_array_equal(alone.source, some.source)
+    assert np.abs(alone.predicted[True, 0] - some.predicted[True, 0])[:, 0].max() > 0.01
+
+
+def test_a_clip_of_a_held_out_group_is_never_learnt_from(rows):
+    """Sources that are learnt from alone lie in the groups of judged ones; what they say must not reach those."""
+    sources = replace(rows.sources, groups=np.array([f"pair_{number // 2}" for number in range(len(rows.names))]))
+    judged = np.arange(len(rows.names)) % 2 == 0
+    changed = {}
+    measured = rows.curves(ENCODER)
+    for preset, points in zip(measured.presets, measured.points, strict=True):
+        mine = points.source == 3  # of pair_1, whose judged one is number 2
+        changed[preset] = replace(points, values=points.values + np.where(mine, 0.5, 0.0)[:, None])
+    places = dict(zip(measured.presets, measured.places, strict=True))
+    first = judge_held_out(measured, sources, FOLDS, sweeps=SWEEPS, judged=judged)
+    other = judge_held_out(measured_curves(ENCODER, changed, places), sources, FOLDS, sweeps=SWEEPS, judged=judged)
+    difference = np.abs(first.predicted[True, 0] - other.predicted[True, 0])[:, 0]
+    assert difference[first.source == 2].max() < 1e-6
+    assert difference[first.source != 2].max() > 0.01
+
+
 def test_encodes_that_were_made_help_where_nothing_else_tells(write_predictor_corpus, tmp_path):
     rows = read_rows((write_predictor_corpus(tmp_path / "wild", hopeless=(ENCODER,)),))
     held_out = judge_held_out(rows.curves(ENCODER), rows.sources, FOLDS, sweeps=SWEEPS)
@@ -86,6 +125,8 @@ def test_the_figures_are_those_of_the_points(held_out):
     predicted, useful = held_out.predicted[True, 0], (held_out.vmaf >= RANGE[0]) & (held_out.vmaf <= RANGE[1])
     assert figures[True, 0].points == (len(predicted), int(useful.sum()))
     assert figures[True, 0].mae == pytest.approx(np.abs(predicted[:, 0] - held_out.vmaf)[useful].mean())
+    rate = np.abs(np.expm1(predicted[:, 1] - held_out.log_bits))[useful]
+    assert figures[True, 0].bitrate_error == pytest.approx(np.median(rate))
     inside = held_out.ratio[True, 0] <= held_out.factor[True, 0][:, :, LEVELS.index(LEVELS[2])]
     assert figures[True, 0].vmaf_coverage == pytest.approx(inside[useful, 0].mean())
     assert stage_figures([]) == ()

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -13,7 +14,12 @@ from vmafcast.evaluation.predictor_report import CodecReport
 from vmafcast.registry.store import Registry
 from vmafcast.workflows.forecast import load_predictor
 from vmafcast.workflows.predictor_rows import find_corpora, read_rows
-from vmafcast.workflows.train_predictors import PredictorsRequest, PredictorsTrained, train_predictors
+from vmafcast.workflows.train_predictors import (
+    DEFAULT_LEARN_ONLY,
+    PredictorsRequest,
+    PredictorsTrained,
+    train_predictors,
+)
 
 SWEEPS = 2
 
@@ -192,6 +198,50 @@ def test_corpora_that_were_probed_otherwise_are_not_mixed(corpus, write_predicto
     table.with_columns(probe_revision=pl.lit(999)).write_parquet(other / SURVEYS)
     with pytest.raises(DataError, match="not all measured alike"):
         read_rows((corpus, other))
+
+
+def renamed(corpus, folder):
+    """A copy of a corpus whose sources have other names, in the same groups, as augmented clips do."""
+    shutil.copytree(corpus, folder)
+    for path in (*folder.glob("encodes*/*.parquet"), *folder.glob("encodes*.parquet"), folder / SURVEYS):
+        pl.read_parquet(path).with_columns(source=pl.col("source") + "_aug1").write_parquet(path)
+    return folder
+
+
+def test_what_is_learnt_from_alone_is_found_reported_and_not_judged(corpus, tmp_path):
+    made = renamed(corpus, tmp_path / "made")
+    codecs, done = run(
+        roots=(corpus,), learn_only=(made, tmp_path / "gone"), encoders=("libx264",), output=tmp_path / "out"
+    )
+    alone, _ = run(roots=(corpus,), encoders=("libx264",), output=tmp_path / "alone")
+    with_them, without = codecs["libx264"], alone["libx264"]
+    assert with_them.n_rows_total == without.n_rows_total == with_them.n_rows_learn_only
+    assert without.n_rows_learn_only == 0
+    assert with_them.folds != without.folds
+    assert [fold.n_val for fold in with_them.folds] == [fold.n_val for fold in without.folds]
+    assert done.report.corpus.learn_only == (str(made),)
+    assert str(tmp_path / "gone") in done.report.corpus.missing_roots
+    assert {fact.path for fact in done.report.corpus.discovered_files} >= {str(made / SURVEYS)}
+    sidecar = json.loads((tmp_path / "out" / "predictor_libx264" / "model.json").read_text())
+    assert sidecar["training"]["rows"] == 2 * without.n_rows_total
+    assert made.name in sidecar["training"]["dataset"]
+
+
+def test_a_corpus_under_both_kinds_of_root_is_learnt_from_alone(corpus, tmp_path):
+    shutil.copytree(corpus, tmp_path / "one")
+    made = renamed(corpus, tmp_path / "two")
+    found = find_corpora((tmp_path,), (made,))
+    assert (found.corpora, found.learn_only) == ((tmp_path / "one",), (made,))
+    rows = read_rows(found.corpora, found.learn_only)
+    assert {name for name, judged in zip(rows.names, rows.judged, strict=True) if judged} == set(
+        read_rows((corpus,)).names
+    )
+
+
+def test_only_the_default_roots_bring_augmented_clips_along():
+    assert PredictorsRequest().learn_only_roots == DEFAULT_LEARN_ONLY
+    assert PredictorsRequest(roots=(Path("mine"),)).learn_only_roots == ()
+    assert PredictorsRequest(learn_only=()).learn_only_roots == ()
 
 
 def test_an_unknown_encoder_is_refused_before_anything_runs(corpus, tmp_path):

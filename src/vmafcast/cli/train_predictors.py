@@ -17,6 +17,10 @@ _FOLDER = click.Path(path_type=Path)
     "--root", "roots", multiple=True, type=_FOLDER, envvar="VMAFCAST_CORPORA",
     help="A corpus, or a folder of some; repeatable ($VMAFCAST_CORPORA) [default: data/corpus, corpora].",
 )  # fmt: skip
+@click.option(
+    "--learn-only", "learn_only", multiple=True, type=_FOLDER,
+    help="As --root, of clips made of others: learnt from, never judged by [default, without --root: data/augmented].",
+)  # fmt: skip
 @click.option("--encoder", "encoders", multiple=True, help="Only this one; repeatable [default: all software].")
 @click.option("--out", "output", type=_FOLDER, default=Path("predictors"), show_default=True, help="Models and cards.")
 @click.option("--report-out", "report", type=_FOLDER, help="Where the report goes [default: report.json in --out].")
@@ -31,6 +35,7 @@ _FOLDER = click.Path(path_type=Path)
 @json_option
 def train_predictors(
     roots: tuple[Path, ...],
+    learn_only: tuple[Path, ...],
     encoders: tuple[str, ...],
     output: Path,
     report: Path | None,
@@ -49,13 +54,18 @@ def train_predictors(
     """
     from vmafcast.cli.console import Console, TerminalProgress
     from vmafcast.common.errors import GateRefused
-    from vmafcast.workflows.train_predictors import DEFAULT_ROOTS, PredictorsRequest, PredictorsTrained
+    from vmafcast.workflows.train_predictors import (
+        DEFAULT_ROOTS,
+        PredictorsRequest,
+        PredictorsTrained,
+    )
     from vmafcast.workflows.train_predictors import train_predictors as run
 
     console = Console(as_json=as_json)
     request = PredictorsRequest(
-        roots=roots or DEFAULT_ROOTS, encoders=encoders, output=output, report=report, registry=registry, sweeps=epochs,
-        allow_empty=allow_empty, smoke=smoke, licence=licence,
+        roots=roots or DEFAULT_ROOTS, learn_only=learn_only or None,
+        encoders=encoders, output=output, report=report, registry=registry, sweeps=epochs, allow_empty=allow_empty,
+        smoke=smoke, licence=licence,
     )  # fmt: skip
     result: PredictorsTrained | None = None
     for update in run(request, TerminalProgress()):

@@ -132,8 +132,9 @@ def judge_held_out(
     sweeps: int = SWEEPS,
     on_fold: Callable[[], None] | None = None,
     kernels_of: Callable[[NDArray[np.bool_]], Kernels] | None = None,
+    judged: NDArray[np.bool_] | None = None,
 ) -> HeldOutPoints:
-    """Predict every measured encode by a predictor that never saw its source group.
+    """Predict every measured encode of the judged sources by a predictor that never saw its source group.
 
     Parameters
     ----------
@@ -145,6 +146,9 @@ def judge_held_out(
         Called after each fold.
     kernels_of
         Gives the kernels that the sources of a mask choose; they are chosen by this encoder's curves alone when None.
+    judged
+        bool [S]: which sources are; the others are learnt from alone, and never where their group is held out. All
+        when None.
 
     Raises
     ------
@@ -163,10 +167,9 @@ def judge_held_out(
     seen = np.zeros(len(sources.groups), dtype=np.bool_)
     for curves in measured.curves:
         seen[curves.source] = True
-    names = np.flatnonzero(seen)
+    names = np.flatnonzero(seen if judged is None else seen & judged)
     for number, fold in enumerate(group_folds(sources.groups[names], folds, seed)):
-        learn = np.zeros_like(seen)
-        learn[names[fold.train]] = True
+        learn = seen & ~np.isin(sources.groups, sources.groups[names[fold.test]])
         told = measured.as_known_to(learn)
         kernels = None if kernels_of is None else kernels_of(learn)
         predictor = train_predictor(told, sources, learn, kernels, sweeps)

@@ -56,6 +56,8 @@ class CodecReport(Document):
         Over the folds; null where there are none, or a prediction is constant.
     n_rows_total, n_distinct_sources
         Encodes, and source groups among them.
+    n_rows_learn_only
+        Encodes that were learnt from where their source group was not held out, and that nothing was judged by.
     presets
         What was learnt of.
     failure_reasons
@@ -80,6 +82,7 @@ class CodecReport(Document):
     mean_rmse: float | None
     n_rows_total: int
     n_distinct_sources: int
+    n_rows_learn_only: int = 0
     presets: tuple[str, ...]
     failure_reasons: tuple[str, ...]
     corpus_provenance: tuple[str, ...]
@@ -99,12 +102,16 @@ class ReportGate(Document):
 
 
 class ReportCorpus(Document):
-    """Where corpora were looked for, which of those places are missing, and the files that were found."""
+    """Where corpora were looked for, which of those places are missing, and the files that were found.
+
+    Those in ``learn_only`` were learnt from, and nothing was judged by them.
+    """
 
     discovered_files: tuple[FileFact, ...]
     roots: tuple[str, ...]
     missing_roots: tuple[str, ...]
     skipped: tuple[str, ...]
+    learn_only: tuple[str, ...] = ()
 
 
 class ReportSummary(Document):

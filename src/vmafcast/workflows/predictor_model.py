@@ -100,9 +100,9 @@ def refit(
         output_range=(0.0, 100.0),
         uncertainty=(_uncertainty(stages[0]), _uncertainty(stages[1])),
         training=PredictorTraining(
-            dataset=", ".join(folder.resolve().name for folder in found.corpora),
+            dataset=", ".join(folder.resolve().name for folder in found.learnt),
             corpus_sha256=found.sha256(),
-            rows=report.n_rows_total,
+            rows=report.n_rows_total + report.n_rows_learn_only,
             sources=len(used),
             source_groups=len(groups),
             source_group_names=tuple(groups),

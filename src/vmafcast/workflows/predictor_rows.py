@@ -46,15 +46,23 @@ class Found:
         Roots that are not there.
     skipped
         Corpora that predictors cannot learn from, with the reason.
+    learn_only
+        Folders with encodes and surveys that are learnt from, but that nothing is judged by.
     """
 
     corpora: tuple[Path, ...]
     missing: tuple[str, ...]
     skipped: tuple[str, ...]
+    learn_only: tuple[Path, ...] = ()
+
+    @property
+    def learnt(self) -> tuple[Path, ...]:
+        """All that is learnt from."""
+        return (*self.corpora, *self.learn_only)
 
     def files(self) -> list[Path]:
         """Return the files that are learnt from."""
-        return [path for folder in self.corpora for path in (*CorpusStore(folder).encode_files(), folder / SURVEYS)]
+        return [path for folder in self.learnt for path in (*CorpusStore(folder).encode_files(), folder / SURVEYS)]
 
     def sha256(self) -> str:
         """Return one hash over the names and contents of those files."""
@@ -81,6 +89,8 @@ class PredictorRows:
         Of the measures.
     plan
         Which frames stood for a source.
+    judged
+        bool [S]: which sources predictors are judged by; the others are learnt from alone.
     """
 
     layout: InputLayout
@@ -91,10 +101,16 @@ class PredictorRows:
     complexity_revision: int
     probe_revision: int
     plan: SamplePlan
+    judged: NDArray[np.bool_]
 
     def of(self, encoder: str) -> pl.DataFrame:
         """Return the encodes of one encoder."""
         return self.encodes.filter(pl.col("encoder") == encoder).sort("source", "preset", "quality")
+
+    def judged_of(self, encoder: str) -> pl.DataFrame:
+        """Return the encodes of one encoder that its predictor is judged by."""
+        names = [name for name, judged in zip(self.names, self.judged, strict=True) if judged]
+        return self.of(encoder).filter(pl.col("source").is_in(names))
 
     def kernels(self, sweeps: int = SWEEPS) -> SharedKernels:
         """Return what chooses kernels by the curves of all encoders that have enough of them."""
@@ -120,14 +136,16 @@ class PredictorRows:
         return measured_curves(encoder, points, places)
 
 
-def find_corpora(roots: Sequence[Path]) -> Found:
+def find_corpora(roots: Sequence[Path], learn_only: Sequence[Path] = ()) -> Found:
     """Return the corpora with surveys under ``roots``: each root itself, and the folders directly within.
 
-    A root that is not there, and a corpus whose sources were not surveyed, are reported and passed over.
+    A root that is not there, and a corpus whose sources were not surveyed, are reported and passed over. A corpus that
+    lies under ``learn_only`` as well is learnt from alone.
     """
     corpora: list[Path] = []
+    only: list[Path] = []
     missing, skipped = [], []
-    for root in roots:
+    for into, root in (*((only, root) for root in learn_only), *((corpora, root) for root in roots)):
         if not root.is_dir():
             missing.append(str(root))
             continue
@@ -135,16 +153,19 @@ def find_corpora(roots: Sequence[Path]) -> Found:
             if not any(folder.glob("encodes*.parquet")) and not any(folder.glob("encodes/*.parquet")):
                 continue
             if (folder / SURVEYS).is_file():
-                corpora.append(folder)
+                into.append(folder)
             else:
                 skipped.append(f"{folder} has no {SURVEYS}; make it with {survey_command(folder)}")
-    return Found(tuple(dict.fromkeys(corpora)), tuple(missing), tuple(skipped))
+    apart = {folder.resolve() for folder in only}
+    judged = dict.fromkeys(folder for folder in corpora if folder.resolve() not in apart)
+    return Found(tuple(judged), tuple(missing), tuple(dict.fromkeys(skipped)), tuple(dict.fromkeys(only)))
 
 
-def read_rows(corpora: Sequence[Path]) -> PredictorRows:
+def read_rows(corpora: Sequence[Path], learn_only: Sequence[Path] = ()) -> PredictorRows:
     """Read the sources and encodes of some corpora.
 
     A source that is in more than one counts once, and so does an encode with the same settings: the first is taken.
+    What is in ``learn_only`` alone is learnt from, and nothing is judged by it.
 
     Raises
     ------
@@ -152,7 +173,7 @@ def read_rows(corpora: Sequence[Path]) -> PredictorRows:
         They were surveyed with other probes, by other teachers or other revisions; or a source is in two source groups.
     """
     surveys, encodes = [], []
-    for folder in corpora:
+    for folder in (*corpora, *learn_only):
         found = read_surveys(folder)
         if found is None:
             raise DataError(f"{folder} has no {SURVEYS}; make it with {survey_command(folder)}")
@@ -161,14 +182,15 @@ def read_rows(corpora: Sequence[Path]) -> PredictorRows:
     table = join_surveys(surveys)
     if table is None:
         raise DataError(
-            f"the sources of {', '.join(map(str, corpora))} were not all measured alike (probes, sample, teacher, "
-            "revision); run `vmafcast corpus complexity` on each again"
+            f"the sources of {', '.join(map(str, (*corpora, *learn_only)))} were not all measured alike (probes, "
+            "sample, teacher, revision); run `vmafcast corpus complexity` on each again"
         )
     rows = pl.concat(encodes, how="diagonal_relaxed")
     teacher, complexity_revision, probe_revision, runs, length = table.select(STATED).row(0)
     rows = rows.filter((pl.col("teacher") == teacher) & pl.col("source").is_in(table["source"].to_list()))
     rows = rows.unique(["source", "encoder", "preset", "quality"], keep="first", maintain_order=True)
     layout = InputLayout(tuple(feature.name for feature in FEATURES), probe_encodes(table))
+    judged = pl.concat([found["source"] for found in surveys[: len(corpora)]])
     return PredictorRows(
         layout=layout,
         names=tuple(table["source"]),
@@ -178,6 +200,7 @@ def read_rows(corpora: Sequence[Path]) -> PredictorRows:
         complexity_revision=int(complexity_revision),
         probe_revision=int(probe_revision),
         plan=SamplePlan(int(runs), int(length)),
+        judged=table["source"].is_in(judged.to_list()).to_numpy(),
     )
 
 

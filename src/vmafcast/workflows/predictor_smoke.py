@@ -56,7 +56,7 @@ def smoke_rows(encoders: Sequence[str]) -> PredictorRows:
     sources = Sources(plain, layout.plain_blocks, np.stack(probe), layout.probe_blocks, groups)
     return PredictorRows(
         layout=layout, names=names, sources=sources, encodes=pl.DataFrame(rows), teacher=DEFAULT_TEACHER,
-        complexity_revision=0, probe_revision=0, plan=DEFAULT_PLAN,
+        complexity_revision=0, probe_revision=0, plan=DEFAULT_PLAN, judged=np.ones(len(names), dtype=np.bool_),
     )  # fmt: skip
 
 

@@ -43,6 +43,9 @@ from vmafcast.workflows.predictor_smoke import smoke_rows
 from vmafcast.workflows.whole_folder import require_replaceable, whole_folder
 
 DEFAULT_ROOTS = (Path("data/corpus"), Path("corpora"))
+DEFAULT_LEARN_ONLY = (Path("data/augmented"),)
+"""What goes with the default roots: clips made of their sources."""
+
 SIDECAR_NAME = "model.json"
 REPORT_NAME = "report.json"
 
@@ -55,6 +58,9 @@ class PredictorsRequest:
     ----------
     roots
         Where corpora are looked for: folders that are corpora, or hold some.
+    learn_only
+        Where corpora are looked for that are learnt from, but that nothing is judged by: clips made of others. None:
+        those that go with the default roots, and with any other roots nothing.
     encoders
         Which encoders; every software encoder when empty.
     output
@@ -74,6 +80,7 @@ class PredictorsRequest:
     """
 
     roots: tuple[Path, ...] = DEFAULT_ROOTS
+    learn_only: tuple[Path, ...] | None = None
     encoders: tuple[str, ...] = ()
     output: Path = Path("predictors")
     report: Path | None = None
@@ -82,6 +89,13 @@ class PredictorsRequest:
     allow_empty: bool = False
     smoke: bool = False
     licence: str = ""
+
+    @property
+    def learn_only_roots(self) -> tuple[Path, ...]:
+        """Where corpora are looked for that are learnt from alone."""
+        if self.learn_only is not None:
+            return self.learn_only
+        return DEFAULT_LEARN_ONLY if self.roots == DEFAULT_ROOTS else ()
 
     @property
     def report_path(self) -> Path:
@@ -126,17 +140,16 @@ def train_predictors(
     )
     _require_places(names, request)
     record = RunRecord("vmafcast train-predictors", {"encoders": list(names), "sweeps": request.sweeps})
-    found = Found((), (), ()) if request.smoke else find_corpora(request.roots)
+    found = Found((), (), ()) if request.smoke else find_corpora(request.roots, request.learn_only_roots)
     if not request.smoke and not found.corpora and not request.allow_empty:
-        if request.roots != DEFAULT_ROOTS and len(found.missing) == len(request.roots):
-            raise RequestError(
-                f"{', '.join(found.missing)} does not exist; name a root that does, or give --allow-empty"
-            )
+        gone = [str(root) for root in request.roots if str(root) in found.missing]
+        if request.roots != DEFAULT_ROOTS and len(gone) == len(request.roots):
+            raise RequestError(f"{', '.join(gone)} does not exist; name a root that does, or give --allow-empty")
         raise DataError(
             f"no corpus with surveyed sources lies under {', '.join(map(str, request.roots))}"
             f"{'; ' + '; '.join(found.skipped) if found.skipped else ''}; name one with --root, or give --allow-empty"
         )
-    rows = smoke_rows(names) if request.smoke else read_rows(found.corpora) if found.corpora else None
+    rows = smoke_rows(names) if request.smoke else read_rows(found.corpora, found.learn_only) if found.corpora else None
     record.read(found.files())
     kernels = None if rows is None else rows.kernels(request.sweeps)
     codecs: list[CodecReport] = []
@@ -157,6 +170,7 @@ def train_predictors(
         corpus=ReportCorpus(
             discovered_files=tuple(FileFact.of(path) for path in found.files()),
             roots=tuple(map(str, request.roots)),
+            learn_only=tuple(map(str, found.learn_only)),
             missing_roots=found.missing,
             skipped=found.skipped,
         ),
@@ -194,7 +208,7 @@ class _Judged:
 def _judge(
     name: str, rows: PredictorRows | None, kernels: SharedKernels | None, on_fold: Callable[[], None]
 ) -> _Judged:
-    encodes = None if rows is None else rows.of(name)
+    encodes = None if rows is None else rows.judged_of(name)
     count = 0 if encodes is None else encodes.height
     if rows is None or encodes is None or not count:
         return _Judged(name, judge_folds((), 0, 0), (), [], 0, 0)
@@ -203,7 +217,9 @@ def _judge(
     thresholds = PredictorThresholds()
     if groups < thresholds.folds:
         return _Judged(name, judge_folds((), count, groups), (), [], count, groups)
-    held_out = judge_held_out(rows.curves(name), rows.sources, thresholds.folds, on_fold=on_fold, kernels_of=kernels)
+    held_out = judge_held_out(
+        rows.curves(name), rows.sources, thresholds.folds, on_fold=on_fold, kernels_of=kernels, judged=rows.judged
+    )
     folds = fold_scores(held_out, rows.sources.groups)
     return _Judged(name, judge_folds(folds, count, groups, thresholds), folds, [held_out], count, groups)
 
@@ -256,7 +272,7 @@ def _verdict(judged: _Judged, made: Refit, found: Found, request: PredictorsRequ
         corpus=VerdictCorpus(
             present=True,
             sha256=found.sha256(),
-            path=", ".join(map(str, found.corpora)),
+            path=", ".join(map(str, found.learnt)),
             rows=judged.rows,
             source_groups=judged.groups,
         ),
@@ -284,6 +300,7 @@ def _codec_report(judged: _Judged, rows: PredictorRows | None, *, smoke: bool) -
         mean_srocc=mean_of([fold.srocc for fold in judged.folds]),
         mean_rmse=mean_of([fold.rmse for fold in judged.folds]),
         n_rows_total=judged.rows,
+        n_rows_learn_only=0 if encodes is None else encodes.height - judged.rows,
         n_distinct_sources=judged.groups,
         presets=tuple(sorted(encodes["preset"].unique())) if some and encodes is not None else (),
         failure_reasons=tuple(reasons),
