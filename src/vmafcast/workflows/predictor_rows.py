@@ -183,7 +183,7 @@ def read_rows(corpora: Sequence[Path], learn_only: Sequence[Path] = ()) -> Predi
     if table is None:
         raise DataError(
             f"the sources of {', '.join(map(str, (*corpora, *learn_only)))} were not all measured alike (probes, "
-            "sample, teacher, revision); run `vmafcast corpus complexity` on each again"
+            "sample, teacher, revision); run `vmafcast corpus complexity CORPUS --sources CLIPS` on each again"
         )
     rows = pl.concat(encodes, how="diagonal_relaxed")
     teacher, complexity_revision, probe_revision, runs, length = table.select(STATED).row(0)
