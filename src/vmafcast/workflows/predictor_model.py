@@ -62,7 +62,8 @@ def refit(
     if rows.layout.probe != tuple(encode.name for encode in DEFAULT_ENCODES):
         raise DataError(
             f"the corpora were probed with {', '.join(rows.layout.probe)}, and forecasts are made with "
-            f"{', '.join(encode.name for encode in DEFAULT_ENCODES)}; run `vmafcast corpus complexity CORPUS --sources CLIPS` again"
+            f"{', '.join(encode.name for encode in DEFAULT_ENCODES)}; run "
+            "`vmafcast corpus complexity CORPUS --sources CLIPS` again"
         )
     measured = rows.curves(encoder)
     everything = np.ones(len(rows.names), dtype=np.bool_)
