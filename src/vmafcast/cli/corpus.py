@@ -162,14 +162,15 @@ def describe(folder: Path, *, as_json: bool) -> None:
 
 @corpus.command()
 @click.argument("folder", type=_FOLDER)
+@click.option("--screens", is_flag=True, help="Screens instead: code, a log, slides, a table, a feed.")
 @json_option
-def samples(folder: Path, *, as_json: bool) -> None:
+def samples(folder: Path, *, screens: bool, as_json: bool) -> None:
     """Generate sample sources into FOLDER: footage made from numbers, the same bytes every time."""
     from vmafcast.cli.console import Console, TerminalProgress
-    from vmafcast.corpus.samples.generate import generate_samples
+    from vmafcast.corpus.samples.generate import CATALOGUE, SCREENS, generate_samples
 
     console = Console(as_json=as_json)
-    paths = generate_samples(folder, progress=TerminalProgress())
+    paths = generate_samples(folder, progress=TerminalProgress(), catalogue=SCREENS if screens else CATALOGUE)
     console.emit("done", folder=str(folder), files=[path.name for path in paths])
     console.show(f"{folder}: {counted(len(paths), 'source')} and their MANIFEST.csv")
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from vmafcast.common.files import sha256_file, write_text
 from vmafcast.common.progress import Progress, Silent, Task
-from vmafcast.corpus.samples import drawn, landscapes, objects, people
+from vmafcast.corpus.samples import drawn, landscapes, objects, people, screens
 from vmafcast.corpus.samples.camera import shrink, to_yuv420
 from vmafcast.corpus.samples.fields import Image, generator
 from vmafcast.media.lossless import Planes, write_lossless
@@ -111,6 +111,15 @@ CATALOGUE = (
     Sample("foliage", landscapes.foliage, (400, 224), Fraction(30), 48, ("foliage", "wind", "non_rigid")),
 )
 """The sample sources, two of which are one source group at two sizes."""
+
+SCREENS = (
+    Sample("code_scroll", screens.code_scroll, (480, 270), Fraction(30), 50, ("screen", "text", "dark", "scroll")),
+    Sample("log_tail", screens.log_tail, (400, 226), Fraction(30), 50, ("screen", "text", "dark", "jumps")),
+    Sample("slide_push", screens.slide_push, (480, 270), Fraction(25), 50, ("screen", "slide", "chart", "static")),
+    Sample("table_pan", screens.table_pan, (426, 240), Fraction(30), 50, ("screen", "text", "pan", "repetition")),
+    Sample("feed_fling", screens.feed_fling, (426, 240), Fraction(50), 50, ("screen", "pictures", "text", "high_fps")),
+)
+"""More screens, each a source group: what encode predictors see too little of in footage."""
 
 
 def generate_samples(
