@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from vmafcast.common.errors import DataError
-from vmafcast.evaluation.predictor_folds import POINTS, judge_held_out
+from vmafcast.evaluation.predictor_folds import POINTS, calibrate, judge_held_out
 from vmafcast.evaluation.predictor_report import RANGE, fold_scores, judge_folds, mean_of, stage_figures
 from vmafcast.evaluation.scores import plcc
 from vmafcast.models.predictor.calibration import LEVELS
 from vmafcast.models.predictor.curves import Points
-from vmafcast.models.predictor.model import measured_curves
+from vmafcast.models.predictor.model import measured_curves, train_predictor
 from vmafcast.workflows.predictor_rows import read_rows
 
 ENCODER, FOLDS, SWEEPS = "libx265", 5, 1
@@ -93,6 +93,18 @@ def test_sources_that_are_learnt_from_alone_are_not_judged_but_help_others(rows,
     alone = judge_held_out(only(rows, judged), rows.sources, FOLDS, sweeps=SWEEPS)
     np.testing.assert_array_equal(alone.source, some.source)
     assert np.abs(alone.predicted[True, 0] - some.predicted[True, 0])[:, 0].max() > 0.01
+
+
+def test_intervals_are_calibrated_by_the_judged_sources_alone(rows):
+    measured, learn = rows.curves(ENCODER), np.ones(len(rows.names), dtype=np.bool_)
+    predictor = train_predictor(measured, rows.sources, learn, sweeps=SWEEPS)
+    judged = np.isin(rows.sources.groups, np.unique(rows.sources.groups)[:6])
+    every, some = (
+        calibrate(measured, rows.sources, learn, predictor, probed=True, judged=mask) for mask in (None, judged)
+    )
+    assert (every.calibrations[0].groups, some.calibrations[0].groups) == (10, 6)
+    np.testing.assert_array_equal(every.covariance, some.covariance)
+    assert every.calibrations[0].vmaf != some.calibrations[0].vmaf
 
 
 def test_a_clip_of_a_held_out_group_is_never_learnt_from(rows):

@@ -90,9 +90,19 @@ class Stage:
 
 
 def calibrate(
-    measured: EncoderCurves, sources: Sources, learn: NDArray[np.bool_], predictor: EncodePredictor, *, probed: bool
+    measured: EncoderCurves,
+    sources: Sources,
+    learn: NDArray[np.bool_],
+    predictor: EncodePredictor,
+    *,
+    probed: bool,
+    judged: NDArray[np.bool_] | None = None,
 ) -> Stage:
-    """Return the covariance and calibrations of a variant, from folds within the sources that ``learn`` [S] admits."""
+    """Return the covariance and calibrations of a variant, from folds within the sources that ``learn`` [S] admits.
+
+    The residuals of all of them make the covariance; the calibrations are those of the sources that ``judged`` [S]
+    admits alone, all when None, since intervals are promised for such sources.
+    """
     features, _ = sources.features(probed=probed)
     rows = np.flatnonzero(learn)
     count = min(INNER_FOLDS, len(np.unique(sources.groups[rows])))
@@ -117,6 +127,8 @@ def calibrate(
     ratios: list[list[NDArray[np.float64]]] = [[] for _ in POINTS]
     owners: list[list[str]] = [[] for _ in POINTS]
     for (preset, source), coefficients in predicted.items():
+        if judged is not None and not judged[source]:
+            continue
         for number, (_, _, ratio, _) in enumerate(_stages(measured, preset, source, coefficients, covariance)):
             kept = np.isfinite(ratio[:, 0])
             ratios[number].append(ratio[kept])
@@ -174,7 +186,7 @@ def judge_held_out(
         kernels = None if kernels_of is None else kernels_of(learn)
         predictor = train_predictor(told, sources, learn, kernels, sweeps)
         for probed in (False, True):
-            stage = calibrate(told, sources, learn, predictor, probed=probed)
+            stage = calibrate(told, sources, learn, predictor, probed=probed, judged=judged)
             features, _ = sources.features(probed=probed)
             reach = [np.array([c.factors("vmaf"), c.factors("bits")]) for c in stage.calibrations]
             for preset, curves in enumerate(measured.curves):

@@ -68,7 +68,10 @@ def refit(
     measured = rows.curves(encoder)
     everything = np.ones(len(rows.names), dtype=np.bool_)
     predictor = train_predictor(measured, rows.sources, everything, kernels_of(everything))
-    stages = [calibrate(measured, rows.sources, everything, predictor, probed=probed) for probed in (False, True)]
+    stages = [
+        calibrate(measured, rows.sources, everything, predictor, probed=probed, judged=rows.judged)
+        for probed in (False, True)
+    ]
     data = predictor_bytes(predictor, rows.layout)
     off = check_round_trip(data, predictor, rows.layout, _requests(rows))
     used = np.unique(np.concatenate([curves.source for curves in measured.curves]))
