@@ -96,7 +96,9 @@ def main() -> None:
         folds = _folds(groups, rows.judged)
         chosen = [kernels(learn) for learn, _ in folds]
         shapes = [each.probed if probed else each.plain for each in chosen]
-        print(f"{'complexity and probe' if probed else 'complexity alone'}: {len(set(groups[rows.judged]))} source groups")
+        print(
+            f"{'complexity and probe' if probed else 'complexity alone'}: {len(set(groups[rows.judged]))} source groups"
+        )
         print(f"{'family':18s} {'MAE':>6s} {'bits, %':>8s}  mean PLCC / spread by encoder")
         for name, mapper in FAMILIES.items():
             errors, rates, gates = [], [], []
