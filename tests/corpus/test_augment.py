@@ -2,6 +2,8 @@
 
 import csv
 import dataclasses
+import errno
+import shutil
 from fractions import Fraction
 
 import av
@@ -204,3 +206,14 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(folder, ffmpeg, tmp_
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(OutputError, match="file"):
         augment_sources([folder], tmp_path / "file" / "made", ffmpeg)
+
+
+def test_a_full_disk_is_one_clear_error_and_leaves_no_half_of_a_clip(folder, ffmpeg, tmp_path, monkeypatch):
+    def full(source, target):
+        target.write_bytes(source.read_bytes()[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OutputError, match=r"walk_aug1\.mkv: No space left"):
+        augment_sources([folder], tmp_path / "made", ffmpeg)
+    assert list((tmp_path / "made").iterdir()) == []

@@ -32,7 +32,10 @@ Status = Literal["pass", "fail", "insufficient-sources", "missing-rows"]
 
 
 class PredictorFold(Document):
-    """One fold, judged with the probe: rows are encodes; the RMSE is in VMAF."""
+    """One fold, judged with the probe: rows are encodes; the RMSE is in VMAF.
+
+    What was learnt from alone is in neither ``n_train`` nor ``n_val``; :class:`CodecReport` counts it.
+    """
 
     fold_index: int
     held_out_sources: tuple[str, ...]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from vmafcast.common.errors import OutputError
 from vmafcast.common.files import atomic_path
 from vmafcast.media import graph
 from vmafcast.media.ffmpeg import Ffmpeg
@@ -56,4 +58,7 @@ def write_filtered(
             [*graph.filtered(source, filters), *_FFV1, *_COLOUR, "-f", graph.CONTAINER, _NAME],
             folder=folder, doing=f"filtering {source.path.name}", on_frame=on_frame,
         )  # fmt: skip
-        temporary.write_bytes((folder / _NAME).read_bytes())
+        try:
+            shutil.copyfile(folder / _NAME, temporary)
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror}") from error
