@@ -3,10 +3,12 @@
 import json
 import re
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import polars as pl
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from vmafcast.common.errors import CapabilityError, DataError, OutputError, RequestError
 from vmafcast.corpus.surveyed import SURVEYS
@@ -198,6 +200,36 @@ def test_corpora_that_were_probed_otherwise_are_not_mixed(corpus, write_predicto
     table.with_columns(probe_revision=pl.lit(999)).write_parquet(other / SURVEYS)
     with pytest.raises(DataError, match="not all measured alike"):
         read_rows((corpus, other))
+
+
+class Threads:
+    """Progress that notes how many threads the linear algebra has whenever a fold was judged."""
+
+    def __init__(self):
+        self.seen = []
+
+    def task(self, *_, **__):
+        return nullcontext(self)
+
+    def describe(self, *_):
+        pass
+
+    def advance(self, *_):
+        self.seen += blas_threads()
+
+
+def blas_threads():
+    return [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
+
+
+def test_linear_algebra_has_one_thread_however_many_there_are(corpus, tmp_path):
+    threads = Threads()
+    request = PredictorsRequest(roots=(corpus,), encoders=("libx264",), output=tmp_path / "out", sweeps=1)
+    with threadpool_limits(limits=3, user_api="blas"):
+        for _ in train_predictors(request, threads):
+            assert set(blas_threads()) == {3}
+    assert len(threads.seen) >= 5
+    assert set(threads.seen) == {1}
 
 
 def renamed(corpus, folder):

@@ -135,6 +135,8 @@ def train_predictors(
     OutputError
         A place cannot be written.
     """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
     names = tuple(dict.fromkeys(get_encoder(name).name for name in request.encoders)) or tuple(
         encoder.name for encoder in SOFTWARE
     )
@@ -157,9 +159,11 @@ def train_predictors(
     with (progress or Silent()).task("judging predictors", total=len(names) * PredictorThresholds().folds) as task:
         for name in names:
             task.describe(name)
-            judged = _judge(name, rows, kernels, task.advance)
+            # Sums by several threads end in other last bits, and bytes must not depend on how many cores there are.
+            with threadpool_limits(limits=1, user_api="blas"):
+                judged = _judge(name, rows, kernels, task.advance)
+                report = _conclude(judged, rows, kernels, found, request, record)
             points += judged.points
-            report = _conclude(judged, rows, kernels, found, request, record)
             codecs.append(report)
             yield report
     thresholds = PredictorThresholds()
