@@ -20,7 +20,7 @@ from vmafcast.common.errors import CapabilityError, FfmpegError, RequestError, V
 
 INTERRUPTED = 130
 
-_TRAINING = frozenset({"jax", "jaxlib", "onnx", "optax", "scipy", "sklearn"})
+_TRAINING = frozenset({"jax", "jaxlib", "onnx", "optax", "scipy", "sklearn", "threadpoolctl"})
 """The packages of the extra `train`, without which everything but training works."""
 
 _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType({
