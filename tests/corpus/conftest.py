@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from vmafcast.corpus.export import export_jsonl
 from vmafcast.corpus.importing import Imported, import_file
@@ -119,3 +122,19 @@ class JsonlRows:
 @pytest.fixture(scope="session")
 def jsonl() -> JsonlRows:
     return JsonlRows()
+
+
+@pytest.fixture(scope="session")
+def read_planes() -> Callable[[Path], tuple[NDArray[np.float64], ...]]:
+    """A function that returns the luma and the two chroma planes of every frame of a file, each stacked."""
+
+    def read(path: Path) -> tuple[NDArray[np.float64], ...]:
+        planes: tuple[list[NDArray[np.float64]], ...] = ([], [], [])
+        with av.open(str(path)) as container:
+            for frame in container.decode(video=0):
+                for stack, plane in zip(planes, frame.planes, strict=True):
+                    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+                    stack.append(rows[: plane.height, : plane.width].astype(np.float64))
+        return tuple(np.stack(stack) for stack in planes)
+
+    return read

@@ -6,7 +6,6 @@ import errno
 import shutil
 from fractions import Fraction
 
-import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -36,30 +35,19 @@ def source(clip):
     return probe(clip)
 
 
-def planes(path):
-    """The planes of every frame, each stacked, as floats."""
-    found = [[], [], []]
-    with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            for stack, plane in zip(found, frame.planes, strict=True):
-                rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-                stack.append(rows[: plane.height, : plane.width].astype(np.float64))
-    return [np.stack(stack) for stack in found]
-
-
 def manifest(folder):
     with (folder / "MANIFEST.csv").open(newline="") as handle:
         return {row["name"]: row for row in csv.DictReader(handle)}
 
 
 @pytest.fixture
-def made(source, ffmpeg, tmp_path):
+def made(source, ffmpeg, tmp_path, read_planes):
     """A function that does one thing to the clip and returns the planes of what comes out."""
 
     def make(**changed):
         path = tmp_path / "out.mkv"
         write_filtered(path, source, dataclasses.replace(PLAIN, **changed).filters(), ffmpeg)
-        return planes(path)
+        return read_planes(path)
 
     return make
 
@@ -95,27 +83,27 @@ def test_names_draw_differently_and_every_kind_is_drawn(source):
         assert 5 < changed < 110, name
 
 
-def test_nothing_done_is_nothing_changed(made, clip):
-    for ours, theirs in zip(made(), planes(clip), strict=True):
+def test_nothing_done_is_nothing_changed(made, clip, read_planes):
+    for ours, theirs in zip(made(), read_planes(clip), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_cropping_keeps_that_part(made, clip):
+def test_cropping_keeps_that_part(made, clip, read_planes):
     ours = made(crop=(64, 48, 32, 16), size=(64, 48))
-    np.testing.assert_array_equal(ours[0], planes(clip)[0][:, 16:64, 32:96])
+    np.testing.assert_array_equal(ours[0], read_planes(clip)[0][:, 16:64, 32:96])
 
 
-def test_faster_drops_every_second_frame(made, clip):
-    np.testing.assert_array_equal(made(faster=True)[0], planes(clip)[0][::2])
+def test_faster_drops_every_second_frame(made, clip, read_planes):
+    np.testing.assert_array_equal(made(faster=True)[0], read_planes(clip)[0][::2])
 
 
-def test_gain_darkens_luma_above_black(made, clip):
-    wanted = 16 + (np.clip(planes(clip)[0], 16, 235) - 16) * 0.5
+def test_gain_darkens_luma_above_black(made, clip, read_planes):
+    wanted = 16 + (np.clip(read_planes(clip)[0], 16, 235) - 16) * 0.5
     np.testing.assert_allclose(made(gain=0.5)[0], wanted, atol=1)
 
 
-def test_grain_adds_noise_of_its_own_to_every_frame(made, clip):
-    noise = made(grain=8)[0] - planes(clip)[0]
+def test_grain_adds_noise_of_its_own_to_every_frame(made, clip, read_planes):
+    noise = made(grain=8)[0] - read_planes(clip)[0]
     assert 1 < noise.std() < 12
     assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 0.1
 

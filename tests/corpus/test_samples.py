@@ -23,17 +23,6 @@ BRIEF = tuple(dataclasses.replace(sample, frames=5) for sample in CATALOGUE)
 QUICK = tuple(sample for sample in BRIEF if sample.group in {"presenter", "cartoon_walk"})
 
 
-def read_planes(path):
-    """Return the luma and the two chroma planes of every frame, stacked."""
-    planes = [[], [], []]
-    with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            for stack, plane in zip(planes, frame.planes, strict=True):
-                rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-                stack.append(rows[: plane.height, : plane.width].astype(np.float64))
-    return tuple(np.stack(stack) for stack in planes)
-
-
 def read_manifest(folder):
     with (folder / "MANIFEST.csv").open(newline="") as handle:
         return list(csv.DictReader(handle))
@@ -83,7 +72,7 @@ def test_the_manifest_agrees_with_the_files(brief):
             assert sum(1 for _ in container.decode(stream)) == int(row["frames"]) == 5
 
 
-def test_every_clip_behaves_like_footage(brief):
+def test_every_clip_behaves_like_footage(brief, read_planes):
     _, paths = brief
     for path in paths:
         luma, *chroma = read_planes(path)
@@ -99,7 +88,7 @@ def test_every_clip_behaves_like_footage(brief):
         assert change > 0.15 or path.stem == "page_scroll", path.name
 
 
-def test_clips_differ_in_detail_and_in_motion(brief):
+def test_clips_differ_in_detail_and_in_motion(brief, read_planes):
     _, paths = brief
     lumas = [read_planes(path)[0] for path in paths]
     detail = [np.abs(np.diff(luma, axis=2)).mean() for luma in lumas]
@@ -111,7 +100,7 @@ def test_clips_differ_in_detail_and_in_motion(brief):
     assert max(brightness) > 180
 
 
-def test_clips_of_one_group_show_the_same_material(brief):
+def test_clips_of_one_group_show_the_same_material(brief, read_planes):
     from vmafcast.corpus.samples.camera import shrink
 
     folder, _ = brief
@@ -157,7 +146,7 @@ def test_a_place_that_is_no_folder(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_an_interruption_leaves_whole_clips_and_no_manifest(tmp_path):
+def test_an_interruption_leaves_whole_clips_and_no_manifest(tmp_path, read_planes):
     def interrupted(rng, width, height, frames):
         yield np.zeros((height, width, 3), np.float32)
         raise KeyboardInterrupt
@@ -191,7 +180,7 @@ def test_progress_hears_of_every_frame(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_whole_catalogue_at_full_length(tmp_path):
+def test_the_whole_catalogue_at_full_length(tmp_path, read_planes):
     paths = generate_samples(tmp_path)
     assert len(paths) == len(CATALOGUE) == len(read_manifest(tmp_path))
     lumas = {path.stem: read_planes(path)[0] for path in paths}

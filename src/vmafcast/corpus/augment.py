@@ -7,8 +7,6 @@ it must never be learnt from where that group is judged, which the group in the 
 
 from __future__ import annotations
 
-import csv
-import io
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +16,10 @@ from typing import Final
 import numpy as np
 
 from vmafcast.common.errors import MediaError, RequestError
-from vmafcast.common.files import sha256_file, write_text
+from vmafcast.common.files import sha256_file
 from vmafcast.common.progress import Progress, Silent
 from vmafcast.corpus.card import read_source_facts
-from vmafcast.corpus.sources import MANIFEST_NAME, SourceFile, find_sources
+from vmafcast.corpus.sources import MANIFEST_NAME, SourceFile, find_sources, write_manifest
 from vmafcast.media.ffmpeg import Ffmpeg
 from vmafcast.media.filtered import write_filtered
 from vmafcast.media.source import Source, probe
@@ -199,7 +197,7 @@ def augment_sources(
             rows.append(_row(name, place, source, augmentation, facts.get(source.name, {})))
             paths.append(place)
             task.advance()
-    write_text(folder / MANIFEST_NAME, _table(rows))
+    write_manifest(folder, _COLUMNS, rows)
     return paths
 
 
@@ -213,11 +211,3 @@ def _row(
         "source_group": source.group, **{column: known.get(column, "") for column in _CARRIED},
         "augmented_from": source.name, "processing": ",".join(augmentation.filters()),
     }  # fmt: skip
-
-
-def _table(rows: Sequence[Mapping[str, object]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

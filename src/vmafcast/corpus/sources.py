@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vmafcast.common.errors import DataError, RequestError
+from vmafcast.common.files import write_text
 
 MANIFEST_NAME = "MANIFEST.csv"
 VIDEO_SUFFIXES = frozenset(
@@ -56,6 +58,21 @@ def find_sources(places: Sequence[Path]) -> list[SourceFile]:
             if other.path.absolute() != source.path.absolute():
                 raise RequestError(f"{other.path} and {source.path} would both be called {source.name}; rename one")
     return [found[name] for name in sorted(found)]
+
+
+def write_manifest(folder: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Write the ``MANIFEST.csv`` of the clips in ``folder``, whole or not at all; a row has all of the ``columns``.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(folder / MANIFEST_NAME, text.getvalue())
 
 
 def _in_folder(folder: Path) -> list[SourceFile]:

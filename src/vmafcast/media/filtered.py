@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from vmafcast.common.errors import OutputError
@@ -21,13 +21,7 @@ _FFV1 = ("-c:v", "ffv1", "-level", "1", "-g", "1", "-threads", "1", "-flags", "+
 _COLOUR = ("-colorspace", "bt709", "-color_range", "tv")
 
 
-def write_filtered(
-    path: Path,
-    source: Source,
-    filters: Sequence[str],
-    ffmpeg: Ffmpeg,
-    on_frame: Callable[[int], None] | None = None,
-) -> None:
+def write_filtered(path: Path, source: Source, filters: Sequence[str], ffmpeg: Ffmpeg) -> None:
     """Write ``source`` through ``filters`` to ``path``: FFV1 in Matroska, 4:2:0 of 8 bits, limited range, atomically.
 
     The same source, filters and build of ffmpeg give the same bytes.
@@ -42,8 +36,6 @@ def write_filtered(
         In ffmpeg's words, at least one; frames come in at their index, one frame duration apart, and must leave so.
     ffmpeg
         What decodes, filters and writes.
-    on_frame
-        Called with the number of frames that are written so far.
 
     Raises
     ------
@@ -56,7 +48,7 @@ def write_filtered(
         run_ffmpeg(
             ffmpeg,
             [*graph.filtered(source, filters), *_FFV1, *_COLOUR, "-f", graph.CONTAINER, _NAME],
-            folder=folder, doing=f"filtering {source.path.name}", on_frame=on_frame,
+            folder=folder, doing=f"filtering {source.path.name}",
         )  # fmt: skip
         try:
             shutil.copyfile(folder / _NAME, temporary)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from vmafcast.common.files import sha256_file, write_text
+from vmafcast.common.files import sha256_file
 from vmafcast.common.progress import Progress, Silent, Task
 from vmafcast.corpus.samples import drawn, landscapes, objects, people, screens
 from vmafcast.corpus.samples.camera import shrink, to_yuv420
 from vmafcast.corpus.samples.fields import Image, generator
+from vmafcast.corpus.sources import write_manifest
 from vmafcast.media.lossless import Planes, write_lossless
 
 Scene = Callable[[np.random.Generator, int, int, int], Iterator[Image]]
 """From a random stream, a width, a height and a number of frames to that many pictures."""
 
-MANIFEST = "MANIFEST.csv"
 LICENCE = "CC0-1.0"
 _COLUMNS = (
     "name", "file", "sha256", "bytes", "width", "height", "fps", "frames", "source_group", "content_tags", "licence",
@@ -158,7 +156,7 @@ def generate_samples(
             write_sample(place, sample, task)
             rows.append(_row(place, sample))
             paths.append(place)
-    write_text(folder / MANIFEST, _table(rows))
+    write_manifest(folder, _COLUMNS, rows)
     return paths
 
 
@@ -176,15 +174,7 @@ def _frames(sample: Sample, task: Task | None) -> Iterator[Planes]:
             task.advance()
 
 
-def _row(path: Path, sample: Sample) -> tuple[object, ...]:
+def _row(path: Path, sample: Sample) -> dict[str, object]:
     tags = ";".join(sample.tags)
     facts = (sha256_file(path), path.stat().st_size, *sample.shape, sample.fps, sample.frames)
-    return (sample.name, path.name, *facts, sample.group, tags, LICENCE)
-
-
-def _table(rows: list[tuple[object, ...]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    writer.writerows(rows)
-    return text.getvalue()
+    return dict(zip(_COLUMNS, (sample.name, path.name, *facts, sample.group, tags, LICENCE), strict=True))
