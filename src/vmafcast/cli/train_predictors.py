@@ -54,11 +54,7 @@ def train_predictors(
     """
     from vmafcast.cli.console import Console, TerminalProgress
     from vmafcast.common.errors import GateRefused
-    from vmafcast.workflows.train_predictors import (
-        DEFAULT_ROOTS,
-        PredictorsRequest,
-        PredictorsTrained,
-    )
+    from vmafcast.workflows.train_predictors import DEFAULT_ROOTS, PredictorsRequest, PredictorsTrained
     from vmafcast.workflows.train_predictors import train_predictors as run
 
     console = Console(as_json=as_json)

@@ -15,15 +15,14 @@ C. E. Rasmussen and C. K. I. Williams, *Gaussian Processes for Machine Learning*
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vmafcast.common.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -128,9 +127,9 @@ def fit(
     """
     mean, std, rows = _scaled(features)
     reach = margin * np.ptp(features, axis=0)
-    parts, same = _parts(rows, rows, blocks), _same(groups, len(rows))
-    chosen = _choose([_Problem(parts, same, targets)], sweeps) if shape is None else shape
-    _, weights = _solve(_Problem(parts, same, targets), chosen)
+    problem = _Problem(_parts(rows, rows, blocks), _same(groups, len(rows)), targets)
+    chosen = _choose([problem], sweeps) if shape is None else shape
+    _, weights = _solve(problem, chosen)
     return GaussianProcess(
         blocks=tuple(blocks), mean=mean, std=std, low=features.min(axis=0) - reach, high=features.max(axis=0) + reach,
         rows=rows, shape=chosen, weights=weights,
@@ -165,7 +164,7 @@ def choose_shape(
 
 @dataclass(frozen=True, eq=False)
 class _Problem:
-    """Each block's squared distances and dot products [blocks, N, N], who shares a group [N, N], and targets [N, P]."""
+    """Blocks' squared distances and dot products [blocks, N, N]; who shares a group, if any [N, N]; targets [N, P]."""
 
     parts: tuple[NDArray[np.float64], NDArray[np.float64]]
     same: NDArray[np.float64] | None
@@ -201,9 +200,9 @@ def _choose(problems: Sequence[_Problem], sweeps: int) -> Shape:
     likelihood = likelihood_of(best)
     for _ in range(sweeps):
         before = likelihood
-        for moved, choices in moves:
+        for name, block, choices in moves:
             for choice in choices:
-                other = moved(best, choice)
+                other = _moved(best, name, block, choice)
                 found = likelihood_of(other)
                 if found > likelihood + _GAIN:
                     likelihood, best = found, other
@@ -250,28 +249,18 @@ def _kernel(parts: tuple[NDArray[np.float64], NDArray[np.float64]], shape: Shape
     return np.asarray(np.exp(-0.5 * np.tensordot(inverse, squared, 1)) + np.tensordot(shape.linear, dots, 1))
 
 
-def _moves(blocks: int, *, grouped: bool) -> list[tuple[Callable[[Shape, float], Shape], tuple[float, ...]]]:
-    """Return every single thing that can be changed about a kernel, with its choices."""
-    found: list[tuple[Callable[[Shape, float], Shape], tuple[float, ...]]] = []
+def _moves(blocks: int, *, grouped: bool) -> list[tuple[str, int | None, tuple[float, ...]]]:
+    """Return every single thing that can be changed about a kernel: its name, its block if it has one, its choices."""
+    found: list[tuple[str, int | None, tuple[float, ...]]] = []
     for block in range(blocks):
-        found.append((partial(_with_length, block), LENGTHS))
-        found.append((partial(_with_linear, block), LINEAR_SHARES))
-    if grouped:
-        found.append((_with_shared, SHARED_VARIANCES))
-    return found
+        found += [("lengths", block, LENGTHS), ("linear", block, LINEAR_SHARES)]
+    return [*found, ("shared", None, SHARED_VARIANCES)] if grouped else found
 
 
-def _with_length(block: int, shape: Shape, value: float) -> Shape:
-    return replace(shape, lengths=_with(shape.lengths, block, value))
-
-
-def _with_linear(block: int, shape: Shape, value: float) -> Shape:
-    return replace(shape, linear=_with(shape.linear, block, value))
-
-
-def _with_shared(shape: Shape, value: float) -> Shape:
-    return replace(shape, shared=value)
-
-
-def _with(values: tuple[float, ...], place: int, value: float) -> tuple[float, ...]:
-    return (*values[:place], value, *values[place + 1 :])
+def _moved(shape: Shape, name: str, block: int | None, value: float) -> Shape:
+    """Return ``shape`` with another value at one place."""
+    changed: Any = value
+    if block is not None:
+        values = getattr(shape, name)
+        changed = (*values[:block], value, *values[block + 1 :])
+    return replace(shape, **{name: changed})
