@@ -9,9 +9,11 @@ all encoders together at every stage, and each encoder's spread. Choices about a
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from vmafcast.common.errors import DataError
 from vmafcast.evaluation.predictor_folds import HeldOutPoints, judge_held_out
@@ -28,8 +30,10 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, action="append", required=True)
     parser.add_argument("--learn-only", type=Path, action="append", default=[])
     parser.add_argument("--division", type=int, action="append")
+    parser.add_argument("--without", action="append", default=[], metavar="SOURCE", help="leave a source out")
     given = parser.parse_args()
     rows = read_rows(given.corpus, given.learn_only)
+    rows = replace(rows, encodes=rows.encodes.filter(~pl.col("source").is_in(given.without)))
     kernels = rows.kernels()
     encoders = sorted(rows.encodes["encoder"].unique())
     for division in given.division or DIVISIONS:

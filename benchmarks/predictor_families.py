@@ -50,15 +50,7 @@ def gaussian_process(
 def of_sklearn(make: Callable[[], Any]) -> Mapper:
     """Return a mapper that standardises features and scores and lets one of scikit-learn's models learn."""
 
-    def run(
-        features: np.ndarray,
-        scores: np.ndarray,
-        blocks: tuple[int, ...],
-        asked: np.ndarray,
-        shape: Shape,
-        owners: np.ndarray,
-    ) -> np.ndarray:
-        del blocks, shape, owners
+    def run(features: np.ndarray, scores: np.ndarray, _: object, asked: np.ndarray, *__: object) -> np.ndarray:
         scale = scores.std(axis=0) + 1e-12
         model = make_pipeline(StandardScaler(), make())
         return np.asarray(model.fit(features, scores / scale).predict(asked)) * scale
