@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+from hashlib import sha256
 
 import numpy as np
 import polars as pl
@@ -212,3 +213,19 @@ def test_augment_of_what_is_not_there_writes_nothing(tmp_path, run_in):
     said = run_in(tmp_path, "corpus", "augment", "gone.mkv", "--out", "more", "--json")
     assert said.code == 2
     assert not (tmp_path / "more").exists()
+
+
+def test_collages_are_written_with_their_manifest(tmp_path, run_in):
+    said = run_in(tmp_path, "corpus", "samples", "made", "--collages", "1", "--json")
+    assert said.code == 0
+    assert said.done["files"] == ["collage_01.mkv"]
+    row = pl.read_csv(tmp_path / "made" / "MANIFEST.csv").row(0, named=True)
+    assert (row["name"], row["source_group"], row["licence"]) == ("collage_01", "collage_01", "CC0-1.0")
+    assert row["sha256"] == sha256((tmp_path / "made" / "collage_01.mkv").read_bytes()).hexdigest()
+
+
+def test_screens_and_collages_at_once_are_refused(tmp_path, run_in):
+    said = run_in(tmp_path, "corpus", "samples", "made", "--screens", "--collages", "2")
+    assert said.code == 2
+    assert "folders of their own" in said.err
+    assert not (tmp_path / "made").exists()

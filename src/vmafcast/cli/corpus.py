@@ -8,6 +8,7 @@ import click
 
 from vmafcast.cli import interchange
 from vmafcast.cli.options import ffmpeg_option, json_option, scoped_values, whole_numbers
+from vmafcast.common.errors import RequestError
 from vmafcast.common.words import counted, frames_kept
 
 _FOLDER = click.Path(path_type=Path)
@@ -163,14 +164,20 @@ def describe(folder: Path, *, as_json: bool) -> None:
 @corpus.command()
 @click.argument("folder", type=_FOLDER)
 @click.option("--screens", is_flag=True, help="Screens instead: code, a log, slides, a table, a feed.")
+@click.option(
+    "--collages", "count", type=click.IntRange(min=1), help="So many collages instead, each unlike the others."
+)
 @json_option
-def samples(folder: Path, *, screens: bool, as_json: bool) -> None:
+def samples(folder: Path, count: int | None, *, screens: bool, as_json: bool) -> None:
     """Generate sample sources into FOLDER: footage made from numbers, the same bytes every time."""
     from vmafcast.cli.console import Console, TerminalProgress
-    from vmafcast.corpus.samples.generate import CATALOGUE, SCREENS, generate_samples
+    from vmafcast.corpus.samples import CATALOGUE, SCREENS, collages, generate_samples
 
+    if screens and count:
+        raise RequestError("--screens and --collages go into folders of their own; call it once for each")
     console = Console(as_json=as_json)
-    paths = generate_samples(folder, progress=TerminalProgress(), catalogue=SCREENS if screens else CATALOGUE)
+    catalogue = collages(count) if count else SCREENS if screens else CATALOGUE
+    paths = generate_samples(folder, progress=TerminalProgress(), catalogue=catalogue)
     console.emit("done", folder=str(folder), files=[path.name for path in paths])
     console.show(f"{folder}: {counted(len(paths), 'source')} and their MANIFEST.csv")
 

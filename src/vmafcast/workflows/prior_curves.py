@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from vmafcast.common.errors import DataError
-from vmafcast.corpus.samples.generate import CATALOGUE
+from vmafcast.corpus.samples.catalogue import CATALOGUE
 from vmafcast.corpus.store import CorpusStore
 from vmafcast.encoders.catalogue import get_encoder
 
