@@ -159,6 +159,31 @@ def test_a_clip_is_the_same_bytes_whatever_is_made_beside_it(folder, ffmpeg, tmp
     assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "many" / name).read_bytes()
 
 
+def test_lines_and_frames_are_those_asked_for(folder, ffmpeg, tmp_path):
+    [path] = augment_sources([folder / "walk.mkv"], tmp_path / "made", ffmpeg, lines=200, frames=3)
+    assert path.name == "walk_200p_aug1.mkv"
+    video = probe(path)
+    assert (video.height, video.frames) == (200, 3)
+    drawn = draw_augmentation("walk_200p_aug1", probe(folder / "walk.mkv"), 200, 3)
+    assert video.width / 200 == pytest.approx(drawn.crop[0] / drawn.crop[1], abs=0.02)
+    assert manifest(tmp_path / "made")[path.stem]["processing"].startswith("trim=end_frame=3,crop=")
+
+
+def test_frames_beyond_the_source_change_nothing(folder, ffmpeg, tmp_path):
+    [whole] = augment_sources([folder / "walk.mkv"], tmp_path / "whole", ffmpeg)
+    [asked] = augment_sources([folder / "walk.mkv"], tmp_path / "asked", ffmpeg, frames=FRAMES)
+    assert asked.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"lines": SMALLEST_SIDE - 2}, {"lines": 201}, {"lines": 4322}, {"frames": 0}], ids=str
+)
+def test_what_cannot_be_made_is_refused_before_anything_is_written(folder, ffmpeg, tmp_path, wrong):
+    with pytest.raises(RequestError, match="give"):
+        augment_sources([folder], tmp_path / "made", ffmpeg, **wrong)
+    assert not (tmp_path / "made").exists()
+
+
 def test_the_sources_own_folder_is_refused_and_left_alone(folder, ffmpeg):
     before = {path: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(RequestError, match="elsewhere"):

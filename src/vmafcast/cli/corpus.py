@@ -186,9 +186,20 @@ def samples(folder: Path, count: int | None, *, screens: bool, as_json: bool) ->
 @click.argument("sources", nargs=-1, required=True, type=_FOLDER)
 @click.option("--out", "folder", required=True, type=_FOLDER, help="Where the clips and their MANIFEST.csv go.")
 @click.option("--each", type=click.IntRange(min=1), default=1, show_default=True, help="Clips made of every source.")
+@click.option("--lines", type=int, metavar="N", help="The height of every clip [default: drawn among small ones].")
+@click.option("--frames", type=click.IntRange(min=1), metavar="N", help="At most the first N frames [default: all].")
 @json_option
 @ffmpeg_option
-def augment(sources: tuple[Path, ...], folder: Path, each: int, ffmpeg_path: str | None, *, as_json: bool) -> None:
+def augment(
+    sources: tuple[Path, ...],
+    folder: Path,
+    each: int,
+    lines: int | None,
+    frames: int | None,
+    ffmpeg_path: str | None,
+    *,
+    as_json: bool,
+) -> None:
     """Make more footage of SOURCES: cropped, scaled, darker, grainier, softer or faster, in the same source group.
 
     What is done to a clip is drawn with its name as the seed, so the same sources give the same clips.
@@ -198,7 +209,9 @@ def augment(sources: tuple[Path, ...], folder: Path, each: int, ffmpeg_path: str
     from vmafcast.media.ffmpeg import find_ffmpeg
 
     console = Console(as_json=as_json)
-    paths = augment_sources(sources, folder, find_ffmpeg(ffmpeg_path), each=each, progress=TerminalProgress())
+    paths = augment_sources(
+        sources, folder, find_ffmpeg(ffmpeg_path), each=each, lines=lines, frames=frames, progress=TerminalProgress()
+    )
     console.emit("done", folder=str(folder), files=[path.name for path in paths])
     console.show(f"{folder}: {counted(len(paths), 'clip')} and their MANIFEST.csv")
 

@@ -31,6 +31,7 @@ SMALLEST_SIDE: Final = 128
 _AREA = (54_000.0, 102_240.0)
 """Pixels of a picture: from 310x174 to 426x240 at 16:9."""
 _LARGE_WIDTH = 1280
+_MOST_LINES = 4320
 _CROP, _CROP_LARGE = (0.6, 1.0), (0.3, 0.9)
 _MOST_UPSCALED = 2.25  # in area
 _FASTER_SHARE, _FASTER_FRAMES = 0.25, 56
@@ -68,6 +69,8 @@ class Augmentation:
         Whether colour is taken away.
     seed
         Of the grain.
+    frames
+        How many of the source's first frames are taken at most; None: all.
     """
 
     crop: tuple[int, int, int, int]
@@ -79,11 +82,13 @@ class Augmentation:
     grain: int
     grey: bool
     seed: int
+    frames: int | None = None
 
     def filters(self) -> list[str]:
         """Return it in ffmpeg's words."""
         width, height, left, top = self.crop
-        words = [f"crop={width}:{height}:{left}:{top}"]
+        words = [] if self.frames is None else [f"trim=end_frame={self.frames}"]
+        words.append(f"crop={width}:{height}:{left}:{top}")
         if self.faster:
             words += ["framestep=2", "setpts=N"]
         words.append(f"scale={self.size[0]}:{self.size[1]}:flags=lanczos+accurate_rnd+bitexact:out_range=tv")
@@ -102,8 +107,15 @@ class Augmentation:
         return words
 
 
-def draw_augmentation(name: str, source: Source) -> Augmentation:
+def draw_augmentation(name: str, source: Source, lines: int | None = None, frames: int | None = None) -> Augmentation:
     """Draw what is done to ``source`` for the clip ``name``, whose name is the seed.
+
+    Parameters
+    ----------
+    lines
+        The height of the clip, even; drawn among small ones when None.
+    frames
+        How many of the source's first frames are taken at most; all when None.
 
     Raises
     ------
@@ -120,32 +132,44 @@ def draw_augmentation(name: str, source: Source) -> Augmentation:
     seed = zlib.crc32(name.encode())
     draw = np.random.default_rng(seed)
     whole = (source.even_width, source.even_height)
-    share = draw.uniform(*(_CROP_LARGE if source.width >= _LARGE_WIDTH else _CROP))
+    share = draw.uniform(*(_CROP_LARGE if source.width >= _LARGE_WIDTH and lines is None else _CROP))
     width, height = (int(side * share) // 2 * 2 for side in whole)
     left, top = (int(draw.uniform(0, side - kept)) // 2 * 2 for side, kept in zip(whole, (width, height), strict=True))
     area = min(float(np.exp(draw.uniform(*np.log(_AREA)))), width * height * _MOST_UPSCALED)
     scaled = round((area * width / height) ** 0.5 / 2) * 2
+    size = (scaled, round(scaled * height / width / 2) * 2)
+    if lines is not None:
+        size = (round(lines * width / height / 2) * 2, lines)
     whether, how = draw.uniform(size=6), draw.uniform(size=6)
     return Augmentation(
         crop=(width, height, left, top),
-        size=(scaled, round(scaled * height / width / 2) * 2),
-        faster=bool(whether[0] < _FASTER_SHARE and source.frames >= _FASTER_FRAMES),
+        size=size,
+        faster=bool(whether[0] < _FASTER_SHARE and min(source.frames, frames or source.frames) >= _FASTER_FRAMES),
         blur=0.5 + 0.8 * how[1] if whether[1] < _BLUR_SHARE else 0.0,
         sharpen=0.4 + 0.8 * how[1] if _BLUR_SHARE <= whether[1] < _BLUR_SHARE + _SHARPEN_SHARE else 0.0,
         gain=0.35 + 0.5 * how[2] if whether[2] < _DARKER_SHARE else 1.0,
         grain=int(2 + 10 * how[3]) if whether[3] < _GRAIN_SHARE else 0,
         grey=bool(whether[4] < _GREY_SHARE),
         seed=seed & 0xFFFF,
+        frames=frames if frames is not None and frames < source.frames else None,
     )
 
 
 def augment_sources(
-    places: Sequence[Path], folder: Path, ffmpeg: Ffmpeg, *, each: int = 1, progress: Progress | None = None
+    places: Sequence[Path],
+    folder: Path,
+    ffmpeg: Ffmpeg,
+    *,
+    each: int = 1,
+    lines: int | None = None,
+    frames: int | None = None,
+    progress: Progress | None = None,
 ) -> list[Path]:
     """Write ``each`` augmented clips of every source into ``folder``, with their manifest.
 
-    Clips are named after their source, ``_aug1`` and so on; the name is the seed, so that the same clip comes out
-    whatever others are made. A file that is there under one of the names is replaced; the manifest is written last.
+    Clips are named after their source, ``_aug1`` and so on (``_720p_aug1`` where the lines are given); the name is the
+    seed, so that the same clip comes out whatever others are made. A file that is there under one of the names is
+    replaced; the manifest is written last.
 
     Parameters
     ----------
@@ -157,6 +181,10 @@ def augment_sources(
         What makes them: another build may make others.
     each
         How many of every source, at least 1.
+    lines
+        The height of every clip, an even number from :data:`SMALLEST_SIDE` to 4320; drawn among small ones when None.
+    frames
+        How many of the first frames are taken at most, at least 1; all when None.
     progress
         Told of every clip; silent by default.
 
@@ -168,7 +196,7 @@ def augment_sources(
     Raises
     ------
     RequestError
-        A place does not exist, holds no video, or is the folder itself; or ``each`` is below 1.
+        A place does not exist, holds no video, or is the folder itself; or a number is out of its range.
     MediaError
         A source cannot be read, is too small, interlaced or HDR.
     OutputError
@@ -176,6 +204,12 @@ def augment_sources(
     """
     if each < 1:
         raise RequestError(f"{each} clips of each source are none; give 1 or more")
+    if lines is not None and (lines % 2 or not SMALLEST_SIDE <= lines <= _MOST_LINES):
+        raise RequestError(
+            f"a clip of {lines} lines cannot be made; give an even number from {SMALLEST_SIDE} to {_MOST_LINES}"
+        )
+    if frames is not None and frames < 1:
+        raise RequestError(f"a clip of {frames} frames is none; give 1 or more")
     sources = find_sources(places)
     if any(source.path.parent.resolve() == folder.resolve() for source in sources):
         raise RequestError(f"{folder} holds the sources themselves; write the clips made of them elsewhere")
@@ -184,9 +218,9 @@ def augment_sources(
     )
     probed = [(source, probe(source.path)) for source in sources]
     drawn = [
-        (source, video, name, draw_augmentation(name, video))
+        (source, video, name, draw_augmentation(name, video, lines, frames))
         for source, video in probed
-        for name in (f"{source.name}_aug{copy}" for copy in range(1, each + 1))
+        for name in (f"{source.name}{'' if lines is None else f'_{lines}p'}_aug{copy}" for copy in range(1, each + 1))
     ]
     rows, paths = [], []
     with (progress or Silent()).task("augmenting", total=len(drawn)) as task:
