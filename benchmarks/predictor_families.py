@@ -26,8 +26,9 @@ from vmafcast.evaluation.folds import group_folds
 from vmafcast.evaluation.scores import plcc
 from vmafcast.models.predictor.basis import rising
 from vmafcast.models.predictor.heads import COMPONENTS
+from vmafcast.models.predictor.marginal import Shape
 from vmafcast.models.predictor.model import EncoderCurves
-from vmafcast.models.predictor.process import Shape, fit
+from vmafcast.models.predictor.process import fit
 from vmafcast.models.predictor.scale import from_logit
 from vmafcast.workflows.predictor_rows import read_rows
 

@@ -110,3 +110,30 @@ def test_a_group_counts_once_however_many_sources_it_has():
     np.testing.assert_allclose(
         residual_covariance(copied, np.append(names, ["a", "a"])), residual_covariance(one, names), atol=1e-12
     )
+
+
+def test_a_few_sources_that_are_like_no_other_hardly_move_the_covariance():
+    draw = np.random.default_rng(4)
+    plain = draw.normal(size=(100, 1, 1)) + 0.3 * draw.normal(size=(100, 2, BASIS.size))
+    odd = plain.copy()
+    odd[:3] += 20.0 * draw.normal(size=(3, 2, BASIS.size))
+    names = np.arange(100).astype(str)
+    clean, moved = residual_covariance(plain, names), residual_covariance(odd, names)
+    assert np.linalg.norm(moved - clean) < 0.3 * np.linalg.norm(clean)
+
+
+def test_of_many_residuals_the_covariance_keeps_its_form():
+    draw = np.random.default_rng(6)
+    size = 2 * BASIS.size
+    mixed = draw.normal(size=(size, size))
+    residuals = (draw.normal(size=(4000, size)) @ mixed.T).reshape(-1, 2, BASIS.size)
+    found = residual_covariance(residuals, np.arange(4000).astype(str))
+    wanted = 0.95 * mixed @ mixed.T + 0.05 * np.diag(np.diag(mixed @ mixed.T))
+    factor = np.trace(found) / np.trace(wanted)
+    assert 0.5 < factor < 2.0
+    assert np.linalg.norm(found / factor - wanted) < 0.1 * np.linalg.norm(wanted)
+
+
+def test_residuals_of_nothing_have_no_covariance_and_no_trouble():
+    found = residual_covariance(np.zeros((6, 2, BASIS.size)), np.arange(6).astype(str))
+    np.testing.assert_array_equal(found, np.zeros((2 * BASIS.size, 2 * BASIS.size)))

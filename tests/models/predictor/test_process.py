@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from vmafcast.common.errors import DataError
-from vmafcast.models.predictor.process import SHARED_VARIANCES, Shape, choose_shape, fit
+from vmafcast.models.predictor.marginal import Shape
+from vmafcast.models.predictor.process import SHARED_VARIANCES, choose_shape, fit
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def draw():
 def test_the_mean_is_that_of_equation_2_25(draw):
     rows, targets = draw.normal(size=(30, 4)), draw.normal(size=(30, 1))
     shape = Shape((2.0,), (0.5,))
-    fitted = fit(rows, targets, (4,), shape, margin=100.0)
+    fitted = fit(rows, targets, (4,), shape, margin=100.0, rounds=0)
     asked = draw.normal(size=(7, 4))
     scaled, new = (rows - rows.mean(0)) / rows.std(0), (asked - rows.mean(0)) / rows.std(0)
 
@@ -94,7 +95,7 @@ def of_groups(draw, groups, each, shared):
 def test_what_rows_of_a_group_share_is_in_their_covariance_and_not_in_that_of_new_rows(draw):
     labels, rows, targets = of_groups(draw, 8, 3, 1.0)
     shape = Shape((2.0,), (0.5,), shared=0.7)
-    fitted = fit(rows, targets, (3,), shape, groups=labels)
+    fitted = fit(rows, targets, (3,), shape, groups=labels, rounds=0)
     scaled = (rows - rows.mean(0)) / rows.std(0)
     squared = ((scaled[:, None] - scaled[None]) ** 2).sum(-1) / 3
     smooth = np.exp(-0.5 * squared / 2.0**2) + 0.5 * scaled @ scaled.T / 3
@@ -131,3 +132,32 @@ def test_groups_of_one_row_each_change_nothing(draw):
     plain, grouped = fit(rows, targets, (3,)), fit(rows, targets, (3,), groups=alone)
     assert plain.shape == grouped.shape
     np.testing.assert_array_equal(plain.weights, grouped.weights)
+
+
+def crossed(draw, odd):
+    """Sixty rows that tell seven outputs, but for the last ``odd``, which are far off in all of them."""
+    rows = draw.normal(size=(60, 4))
+    targets = np.sin(rows @ draw.normal(size=(4, 7))) + 0.05 * draw.normal(size=(60, 7))
+    clean = targets.copy()
+    targets[60 - odd :] += 6.0 * draw.choice([-1.0, 1.0], size=(odd, 7))
+    return rows, targets, clean
+
+
+def test_rows_that_are_like_no_other_hardly_move_predictions(draw):
+    rows, targets, clean = crossed(draw, 4)
+    shape = Shape((2.0,), (0.3,))
+    asked = rows[:50] + 0.1 * draw.normal(size=(50, 4))
+    wanted = fit(rows[:56], clean[:56], (4,), shape).predict(asked)
+    alike = np.abs(fit(rows, targets, (4,), shape, rounds=0).predict(asked) - wanted).mean()
+    apart = np.abs(fit(rows, targets, (4,), shape).predict(asked) - wanted).mean()
+    assert apart < 0.5 * alike
+
+
+def test_where_no_row_is_odd_their_own_noise_changes_little(draw):
+    rows, targets, _ = crossed(draw, 0)
+    shape = Shape((2.0,), (0.3,))
+    apart, alike = (
+        fit(rows, targets, (4,), shape).predict(rows),
+        fit(rows, targets, (4,), shape, rounds=0).predict(rows),
+    )
+    assert np.abs(apart - alike).mean() < 0.2 * targets.std()

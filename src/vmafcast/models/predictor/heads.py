@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vmafcast.models.predictor.process import GaussianProcess, Shape
+from vmafcast.models.predictor.marginal import Shape
+from vmafcast.models.predictor.process import GaussianProcess
 from vmafcast.models.predictor.process import fit as fit_process
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-COMPONENTS = 5
+COMPONENTS = 7
 """How many ways a curve may differ from the average."""
 
 

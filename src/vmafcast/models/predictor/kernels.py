@@ -13,7 +13,8 @@ import numpy as np
 
 from vmafcast.common.errors import DataError
 from vmafcast.models.predictor.heads import curve_scores
-from vmafcast.models.predictor.process import FEWEST_ROWS, SWEEPS, Shape, choose_shape
+from vmafcast.models.predictor.marginal import Shape
+from vmafcast.models.predictor.process import FEWEST_ROWS, SWEEPS, choose_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,6 +20,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vmafcast.common.errors import DataError
+from vmafcast.models.predictor.marginal import (
+    ROUNDS,
+    Problem,
+    Shape,
+    Solved,
+    block_parts,
+    kernel_of,
+    shared_groups,
+    solve,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,28 +45,12 @@ LINEAR_SHARES = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 SHARED_VARIANCES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Variances of what the rows of one group have in common that no feature tells, in units of the smooth kernel's."""
 
-NOISES = tuple(float(noise) for noise in np.geomspace(1e-3, 30.0, 28))
-"""Variances of the noise, in units of the smooth kernel's variance."""
-
 SWEEPS = 20
 """How often all choices are gone through at most; three or four are enough."""
 
 FEWEST_ROWS = 3
 
 _GAIN = 1e-9
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A kernel: ``exp(-sum_b d2_b / (2 lengths_b^2)) + sum_b linear_b x_b.y_b``; block b's terms per feature of it.
-
-    Two rows of one group have ``shared`` more in common than that. It keeps many clips of the same material from
-    counting as many; a new source has it with none, so predictions do not look at it.
-    """
-
-    lengths: tuple[float, ...]
-    linear: tuple[float, ...]
-    shared: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +83,7 @@ class GaussianProcess:
     def predict(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the posterior means [M, P] for ``features`` [M, F], each held within its range."""
         scaled = (np.clip(features, self.low, self.high) - self.mean) / self.std
-        return np.asarray(_kernel(_parts(scaled, self.rows, self.blocks), self.shape) @ self.weights.T)
+        return np.asarray(kernel_of(block_parts(scaled, self.rows, self.blocks), self.shape) @ self.weights.T)
 
 
 def fit(
@@ -100,6 +94,7 @@ def fit(
     sweeps: int = SWEEPS,
     margin: float = 0.1,
     groups: NDArray[np.str_] | None = None,
+    rounds: int = ROUNDS,
 ) -> GaussianProcess:
     """Fit one kernel for all columns of ``targets``, and each column's noise and weights.
 
@@ -119,6 +114,8 @@ def fit(
         How far beyond the rows a feature is believed, as a share of their range.
     groups
         str [N]: which rows are of the same material; every row is a group of its own when None.
+    rounds
+        How often each row's own share of the noise is estimated; 0 takes all rows for equally noisy.
 
     Raises
     ------
@@ -127,12 +124,11 @@ def fit(
     """
     mean, std, rows = _scaled(features)
     reach = margin * np.ptp(features, axis=0)
-    problem = _Problem(_parts(rows, rows, blocks), _same(groups, len(rows)), targets)
+    problem = Problem(block_parts(rows, rows, blocks), shared_groups(groups, len(rows)), targets)
     chosen = _choose([problem], sweeps) if shape is None else shape
-    _, weights = _solve(problem, chosen)
     return GaussianProcess(
         blocks=tuple(blocks), mean=mean, std=std, low=features.min(axis=0) - reach, high=features.max(axis=0) + reach,
-        rows=rows, shape=chosen, weights=weights,
+        rows=rows, shape=chosen, weights=solve(problem, chosen, rounds).weights(),
     )  # fmt: skip
 
 
@@ -158,24 +154,8 @@ def choose_shape(
     found = []
     for features, targets, groups in problems:
         _, _, rows = _scaled(features)
-        found.append(_Problem(_parts(rows, rows, blocks), _same(groups, len(rows)), targets))
+        found.append(Problem(block_parts(rows, rows, blocks), shared_groups(groups, len(rows)), targets))
     return _choose(found, sweeps)
-
-
-@dataclass(frozen=True, eq=False)
-class _Problem:
-    """Blocks' squared distances and dot products [blocks, N, N]; who shares a group, if any [N, N]; targets [N, P]."""
-
-    parts: tuple[NDArray[np.float64], NDArray[np.float64]]
-    same: NDArray[np.float64] | None
-    targets: NDArray[np.float64]
-
-
-def _same(groups: NDArray[np.str_] | None, rows: int) -> NDArray[np.float64] | None:
-    """Return 1 where two rows are of one group, else 0; None where no group has two."""
-    if groups is None or len(np.unique(groups)) == rows:
-        return None
-    return np.asarray(groups[:, None] == groups[None, :], dtype=np.float64)
 
 
 def _scaled(features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -188,14 +168,14 @@ def _scaled(features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     return mean, std, (features - mean) / std
 
 
-def _choose(problems: Sequence[_Problem], sweeps: int) -> Shape:
+def _choose(problems: Sequence[Problem], sweeps: int) -> Shape:
     """Return the kernel that no single choice from the grids improves."""
     blocks = len(problems[0].parts[0])
     moves = _moves(blocks, grouped=any(problem.same is not None for problem in problems))
     best = Shape((3.3,) * blocks, (0.3,) * blocks)
 
     def likelihood_of(shape: Shape) -> float:
-        return sum(_solve(problem, shape)[0] for problem in problems)
+        return sum(Solved(problem, shape).likelihood for problem in problems)
 
     likelihood = likelihood_of(best)
     for _ in range(sweeps):
@@ -209,44 +189,6 @@ def _choose(problems: Sequence[_Problem], sweeps: int) -> Shape:
         if likelihood == before:
             break
     return best
-
-
-def _solve(problem: _Problem, shape: Shape) -> tuple[float, NDArray[np.float64]]:
-    """Return the log marginal likelihood of all outputs, up to a constant, and their weights [P, N]."""
-    kernel = _kernel(problem.parts, shape)
-    if problem.same is not None:
-        kernel = kernel + shape.shared * problem.same
-    values, vectors = np.linalg.eigh(kernel)
-    values = np.maximum(values, 0.0)
-    turned = vectors.T @ problem.targets
-    spread = values[None, :] + np.asarray(NOISES)[:, None]
-    scale = np.maximum((turned.T[None] ** 2 / spread[:, None]).mean(axis=2), 1e-300)
-    likelihood = -0.5 * (len(values) * np.log(scale) + np.log(spread).sum(axis=1)[:, None])
-    best = likelihood.argmax(axis=0)
-    weights = vectors @ (turned / spread[best].T)
-    return float(likelihood.max(axis=0).sum()), np.asarray(weights.T)
-
-
-def _parts(
-    left: NDArray[np.float64], right: NDArray[np.float64], blocks: Sequence[int]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return each block's squared distances and dot products [blocks, N, M], per feature of the block."""
-    squared, dots = [], []
-    begin = 0
-    for width in blocks:
-        one, two = left[:, begin : begin + width], right[:, begin : begin + width]
-        dot = one @ two.T / width
-        lengths = (one**2).sum(axis=1)[:, None] + (two**2).sum(axis=1)[None, :]
-        squared.append(np.maximum(lengths / width - 2 * dot, 0.0))
-        dots.append(dot)
-        begin += width
-    return np.stack(squared), np.stack(dots)
-
-
-def _kernel(parts: tuple[NDArray[np.float64], NDArray[np.float64]], shape: Shape) -> NDArray[np.float64]:
-    squared, dots = parts
-    inverse = 1.0 / np.square(shape.lengths)
-    return np.asarray(np.exp(-0.5 * np.tensordot(inverse, squared, 1)) + np.tensordot(shape.linear, dots, 1))
 
 
 def _moves(blocks: int, *, grouped: bool) -> list[tuple[str, int | None, tuple[float, ...]]]:
