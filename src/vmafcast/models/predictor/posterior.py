@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-SHRINK = 0.05
+SHRINK = 0.02
 """How far the covariance is drawn to its own diagonal: a few dozen sources do not settle all of its entries."""
 
 FREEDOM = 4.0
@@ -33,8 +33,8 @@ FREEDOM = 4.0
 ROUNDS = 20
 """How often the residuals are weighed anew; more rounds change no digit that matters."""
 
-NOISE = (0.01, 0.02)
-"""Standard deviations of a measured point about a smooth curve, on both scales: about 0.4 VMAF, and 2 % of the bits."""
+NOISE = (0.005, 0.01)
+"""Standard deviations of a measured point about a smooth curve, on both scales: about 0.2 VMAF, and 1 % of the bits."""
 
 
 @dataclass(frozen=True)
