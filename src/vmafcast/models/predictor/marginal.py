@@ -30,7 +30,7 @@ ROUNDS = 6
 """How often each row's own share of the noise is estimated; more rounds change little."""
 
 FREEDOM = 1.0
-"""Degrees of freedom of the noise: the fewer, the less a row that is far off is believed. From 4 to 1 errors fall by 1 %."""
+"""Degrees of freedom of the noise: the fewer, the less a row that is far off is believed. Errors are 1 % below those of 4."""
 
 
 @dataclass(frozen=True)
