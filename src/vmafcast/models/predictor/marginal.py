@@ -30,7 +30,7 @@ ROUNDS = 6
 """How often each row's own share of the noise is estimated; more rounds change little."""
 
 FREEDOM = 1.0
-"""Degrees of freedom of the noise: the fewer, the less a row that is far off is believed. Errors are 1 % below those of 4."""
+"""Degrees of freedom of the noise: the fewer, the less a row that is far off is believed (4 err by 1 % more)."""
 
 
 @dataclass(frozen=True)
