@@ -160,4 +160,4 @@ def test_where_no_row_is_odd_their_own_noise_changes_little(draw):
         fit(rows, targets, (4,), shape).predict(rows),
         fit(rows, targets, (4,), shape, rounds=0).predict(rows),
     )
-    assert np.abs(apart - alike).mean() < 0.2 * targets.std()
+    assert np.abs(apart - alike).mean() < 0.15 * targets.std()
