@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from vmafcast.corpus.feature_costs import FEATURE_COSTS, read_feature_costs
+
 
 @pytest.fixture
 def again(built, tmp_path):
@@ -161,12 +163,13 @@ def test_a_scope_that_is_not_swept_is_refused_before_anything_runs(built, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("made", ["vmafcast-work-*/*", "vmafcast-work-*/c1.packets"], ids=["at once", "encoding"])
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
-def test_a_signal_ends_a_build_and_leaves_nothing_running(start, clip, tmp_path, running, name):
+def test_a_signal_ends_a_build_and_leaves_nothing_running(start, clip, tmp_path, running, name, made):
     if signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
         pytest.skip(f"{name} is ignored here, as nohup does it, and what these tests start ignores it too")
     arguments = ["--encoder", "libaom-av1", "--preset", "0", "--quality", "10,20", "--out", "corpus", "--json"]
-    process = start("corpus", "build", clip, *arguments)
+    process = start("corpus", "build", clip, *arguments, made=made)
     process.send_signal(getattr(signal, name))
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -174,7 +177,10 @@ def test_a_signal_ends_a_build_and_leaves_nothing_running(start, clip, tmp_path,
     assert "interrupted" in err
     assert "Traceback" not in err
     assert not running()
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    # What features cost is measured first and kept, as whatever a build finished is.
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert left in ([], [tmp_path / "corpus" / FEATURE_COSTS])
+    assert read_feature_costs(tmp_path / "corpus") or not left
     assert not list(tmp_path.rglob("vmafcast-work-*"))
 
 
