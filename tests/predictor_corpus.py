@@ -36,6 +36,8 @@ def write_corpus(folder, *, groups=10, hopeless=(), few=(), seed=0):
         probe = {}
         for encode in DEFAULT_ENCODES:
             probe[f"{encode.name}_bpp"] = float(np.exp(hard - 2.0))
+            probe[f"{encode.name}_bpp_i"] = 4.0 * float(np.exp(0.5 * hard - 2.0))
+            probe[f"{encode.name}_bpp_inter"] = float(np.exp(hard - 2.0))
             probe[f"{encode.name}_vmaf"] = float(from_logit(0.6 - 0.3 * hard))
             probe |= {f"{encode.name}_{detail}": float(hard + 0.05 * draw.normal()) for detail in PROBE_DETAILS}
         surveys.append({

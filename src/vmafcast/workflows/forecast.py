@@ -22,7 +22,7 @@ from vmafcast.media.probe_encode import REVISION as PROBE_REVISION
 from vmafcast.media.probe_encode import ProbeEncode, ProbeSettings
 from vmafcast.media.source import probe as probe_file
 from vmafcast.models.predictor.calibration import DEFAULT_LEVEL
-from vmafcast.models.predictor.inputs import PROBE_DETAILS
+from vmafcast.models.predictor.inputs import PROBE_FOUND
 from vmafcast.models.predictor.runtime import Forecast, MeasuredEncode, PredictorModel, SourceFacts
 from vmafcast.models.predictor.sidecar import PredictorSidecar
 from vmafcast.registry.entry import load
@@ -165,9 +165,8 @@ def source_facts(found: Survey) -> SourceFacts:
     if found.probe is not None:
         probed = {}
         for point in found.probe.points:
-            details = {name: float(getattr(point, name)) for name in PROBE_DETAILS}
-            name = f"{point.encoder}_{point.preset}_{point.quality}"
-            probed[name] = {"vmaf": point.vmaf, "bpp": point.expected_bpp(measured.frames), **details}
+            known = {"bpp": point.expected_bpp(measured.frames), **point.model_dump(include=set(PROBE_FOUND))}
+            probed[f"{point.encoder}_{point.preset}_{point.quality}"] = known
     return SourceFacts(
         width=measured.width,
         height=measured.height,

@@ -27,7 +27,7 @@ from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.complexity.facts import FEATURES
 from vmafcast.media.complexity.sample import SamplePlan
 from vmafcast.models.predictor.curves import Points
-from vmafcast.models.predictor.inputs import PROBE_DETAILS, InputLayout, geometry, probe_values
+from vmafcast.models.predictor.inputs import PROBE_FOUND, InputLayout, geometry, probe_values
 from vmafcast.models.predictor.kernels import SharedKernels
 from vmafcast.models.predictor.model import EncoderCurves, Sources, measured_curves
 from vmafcast.models.predictor.process import SWEEPS
@@ -227,7 +227,7 @@ def _sources(table: pl.DataFrame, layout: InputLayout) -> Sources:
     for row in table.iter_rows(named=True):
         size = geometry(row["width"], row["height"], row["fps"], row["frames"])
         plain.append(np.concatenate([scaled_features(survey_features(row)), size]))
-        found = {name: {key: row[f"{name}_{key}"] for key in ("vmaf", "bpp", *PROBE_DETAILS)} for name in layout.probe}
-        probe.append(probe_values(layout.probe, found))
+        found = {name: {key: row[f"{name}_{key}"] for key in PROBE_FOUND} for name in layout.probe}
+        probe.append(probe_values(layout, found))
     groups = table["source_group"].to_numpy().astype(np.str_)
     return Sources(np.stack(plain), layout.plain_blocks, np.stack(probe), layout.probe_blocks, groups)

@@ -45,13 +45,7 @@ def smoke_rows(encoders: Sequence[str]) -> PredictorRows:
                     "quality": round(quality), "vmaf": float(from_logit(logit)), "bpp": bpp,
                     "teacher": DEFAULT_TEACHER, "corpus": "smoke",
                 })  # fmt: skip
-    probe = [
-        probe_values(
-            layout.probe,
-            dict.fromkeys(layout.probe, _found(hard, draw)),
-        )
-        for hard in hardness
-    ]
+    probe = [probe_values(layout, dict.fromkeys(layout.probe, _found(hard, draw))) for hard in hardness]
     groups = np.array([f"group_{number % GROUPS}" for number in range(SOURCES)])
     sources = Sources(plain, layout.plain_blocks, np.stack(probe), layout.probe_blocks, groups)
     return PredictorRows(
@@ -63,4 +57,8 @@ def smoke_rows(encoders: Sequence[str]) -> PredictorRows:
 def _found(hard: float, draw: np.random.Generator) -> dict[str, float]:
     """Return what a probe would find of a source."""
     details = {name: hard + 0.1 * float(draw.normal()) for name in PROBE_DETAILS}
-    return {"vmaf": float(from_logit(1.0 - 0.5 * hard)), "bpp": float(np.exp(hard - 2)), **details}
+    bpp = float(np.exp(hard - 2))
+    return {
+        "vmaf": float(from_logit(1.0 - 0.5 * hard)), "bpp": bpp, "bpp_i": bpp * float(np.exp(1 - hard)),
+        "bpp_inter": bpp, **details,
+    }  # fmt: skip

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.linalg import fractional_matrix_power
 
 from vmafcast.common.errors import DataError
 from vmafcast.models.predictor.marginal import Shape
-from vmafcast.models.predictor.process import SHARED_VARIANCES, choose_shape, fit
+from vmafcast.models.predictor.process import SHARED_VARIANCES, choose_shape, fit, whitening
 
 
 @pytest.fixture
@@ -19,6 +22,7 @@ def test_the_mean_is_that_of_equation_2_25(draw):
     fitted = fit(rows, targets, (4,), shape, margin=100.0, rounds=0)
     asked = draw.normal(size=(7, 4))
     scaled, new = (rows - rows.mean(0)) / rows.std(0), (asked - rows.mean(0)) / rows.std(0)
+    scaled, new = scaled @ whitening(scaled), new @ whitening(scaled)
 
     def kernel(left, right):
         squared = ((left[:, None] - right[None]) ** 2).sum(-1) / 4
@@ -29,6 +33,66 @@ def test_the_mean_is_that_of_equation_2_25(draw):
     noise = np.linalg.lstsq(fitted.weights.T, targets - own @ fitted.weights.T, rcond=None)[0].item()
     wanted = kernel(new, scaled) @ np.linalg.solve(own + noise * np.eye(30), targets)
     np.testing.assert_allclose(fitted.predict(asked), wanted, atol=1e-8)
+
+
+def correlated(draw, rows=200):
+    """Two columns that rise as one, and a third that does not, of mean 0 and variance 1."""
+    level, other = draw.normal(size=(2, rows))
+    table = np.c_[level, level + 0.2 * draw.normal(size=rows), other]
+    return (table - table.mean(0)) / table.std(0)
+
+
+@pytest.mark.parametrize("power", [0.0, 0.1, 0.25, 0.5])
+def test_whitening_is_the_power_of_the_correlation_matrix(draw, power):
+    rows = correlated(draw)
+    found = whitening(rows, power)
+    floor = 1e-3 * np.linalg.eigvalsh(np.corrcoef(rows.T)).max() * np.eye(3)
+    wanted = fractional_matrix_power(np.corrcoef(rows.T) + floor, -power)
+    np.testing.assert_allclose(found / found[0, 0], wanted / wanted[0, 0], atol=1e-9)
+    np.testing.assert_allclose((rows @ found).var(axis=0).mean(), 1.0)
+    if power == 0.5:
+        np.testing.assert_allclose(np.corrcoef((rows @ found).T), np.eye(3), atol=0.1)  # but for the floor
+
+
+@given(st.integers(1, 6), st.integers(3, 12), st.integers(0, 10**6))
+def test_whitening_has_no_sign_or_order_of_its_own(columns, count, seed):
+    draw = np.random.default_rng(seed)
+    rows = draw.normal(size=(count, columns))
+    rows -= rows.mean(0)
+    order, signs = draw.permutation(columns), draw.choice([-1.0, 1.0], columns)
+    found = whitening((rows * signs)[:, order])
+    wanted = (whitening(rows) * signs * signs[:, None])[np.ix_(order, order)]
+    np.testing.assert_allclose(found, wanted, atol=1e-8 * np.abs(wanted).max())
+
+
+def test_columns_that_never_moved_are_not_whitened_to_noise():
+    np.testing.assert_array_equal(whitening(np.zeros((5, 3))), np.eye(3))
+    rows = np.c_[np.array([-1.0, 1.0, -1.0, 1.0]), np.zeros(4)]
+    assert np.abs(rows @ whitening(rows)).max() == pytest.approx(1.0)
+
+
+def test_a_small_difference_of_two_columns_that_rise_as_one_is_learnt(draw):
+    level, steep = draw.normal(size=(2, 160))
+    other = draw.normal(size=(160, 6))
+    both = np.c_[level + 0.1 * steep, level - 0.1 * steep, other]
+    target = (np.sin(2 * steep) + 0.1 * draw.normal(size=160))[:, None]
+    learn, asked = slice(0, 80), slice(80, 160)
+    shape = Shape((1.5,), (0.1,))
+
+    def miss(rows):
+        fitted = fit(rows[learn], target[learn] - target[learn].mean(), (8,), shape)
+        return np.abs(fitted.predict(rows[asked]) + target[learn].mean() - target[asked]).mean()
+
+    apart = np.c_[level, steep, other]  # the same, said in a way that needs no turning
+    assert miss(both) < 1.5 * miss(apart)
+
+
+def test_blocks_are_turned_each_by_itself(draw):
+    table = correlated(draw, 40)
+    fitted = fit(table, draw.normal(size=(40, 1)), (2, 1), Shape((2.0, 2.0), (0.3, 0.3)))
+    np.testing.assert_array_equal(fitted.turn[:2, 2], 0.0)
+    np.testing.assert_array_equal(fitted.turn[2, :2], 0.0)
+    assert fitted.turn[2, 2] == pytest.approx(1.0)
 
 
 def test_a_straight_line_is_learnt_from_few_rows(draw):
@@ -97,6 +161,7 @@ def test_what_rows_of_a_group_share_is_in_their_covariance_and_not_in_that_of_ne
     shape = Shape((2.0,), (0.5,), shared=0.7)
     fitted = fit(rows, targets, (3,), shape, groups=labels, rounds=0)
     scaled = (rows - rows.mean(0)) / rows.std(0)
+    scaled = scaled @ whitening(scaled)
     squared = ((scaled[:, None] - scaled[None]) ** 2).sum(-1) / 3
     smooth = np.exp(-0.5 * squared / 2.0**2) + 0.5 * scaled @ scaled.T / 3
     own = smooth + 0.7 * (labels[:, None] == labels[None, :])

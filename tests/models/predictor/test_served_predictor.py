@@ -7,6 +7,7 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from vmafcast.common.errors import DataError, IntegrityError, RequestError
 from vmafcast.encoders.catalogue import get_encoder
@@ -14,10 +15,11 @@ from vmafcast.evaluation.predictor_folds import calibrate
 from vmafcast.evaluation.predictor_report import CodecReport, judge_folds
 from vmafcast.models.onnx_graph import ALLOWED_OPERATORS
 from vmafcast.models.predictor.export import INPUT, OUTPUTS, check_round_trip, evaluate, predictor_bytes
-from vmafcast.models.predictor.inputs import PROBE_DETAILS, geometry, probe_values
+from vmafcast.models.predictor.inputs import FORMER_PARTS, PROBE_FOUND, InputLayout, geometry, probe_values
 from vmafcast.models.predictor.model import train_predictor
 from vmafcast.models.predictor.runtime import MeasuredEncode, PredictorModel, SourceFacts
 from vmafcast.models.predictor.scale import from_logit
+from vmafcast.models.predictor.sidecar import PredictorSidecar
 from vmafcast.models.runtime import open_session
 from vmafcast.workflows.predictor_model import refit
 from vmafcast.workflows.predictor_rows import Found, read_rows
@@ -57,14 +59,14 @@ def model(learnt):
 def source(learnt):
     _, rows, _, _ = learnt
     layout, known = rows.layout, rows.sources
-    main = known.probe[0, : 2 * len(layout.probe)].reshape(-1, 2)
-    details = known.probe[0, 2 * len(layout.probe) :].reshape(len(layout.probe), -1)
+    columns = dict(zip(layout.probe_columns, known.probe[0].tolist(), strict=True))
     probe = {
         name: {
-            "vmaf": float(from_logit(main[i, 0])), "bpp": float(np.exp(main[i, 1])),
-            **dict(zip(PROBE_DETAILS, details[i].tolist(), strict=True)),
+            "vmaf": float(from_logit(columns[f"{name}_logit_vmaf"])), "bpp": float(np.exp(columns[f"{name}_log_bpp"])),
+            "bpp_i": 0.02 * float(np.exp(columns[f"{name}_log_key_ratio"])), "bpp_inter": 0.02,
+            **{detail: columns[f"{name}_{detail}"] for detail in layout.parts[-1]},
         }
-        for i, name in enumerate(layout.probe)
+        for name in layout.probe
     }  # fmt: skip
     complexity = dict(zip(layout.complexity, known.plain[0].tolist(), strict=False))
     return SourceFacts(640, 360, 25.0, 50, complexity, probe)
@@ -228,12 +230,43 @@ def test_other_bytes_than_the_sidecar_was_written_for_are_refused(model, data):
 def test_a_probe_that_lacks_an_encode_or_weighs_nothing_is_refused(learnt):
     _, rows, _, _ = learnt
     with pytest.raises(DataError, match="lacks"):
-        probe_values(rows.layout.probe, {})
-    nothing = {name: {"vmaf": 50.0, "bpp": 0.0} for name in rows.layout.probe}
-    with pytest.raises(DataError, match="bits per pixel"):
-        probe_values(rows.layout.probe, nothing)
+        probe_values(rows.layout, {})
+    whole = dict.fromkeys(PROBE_FOUND, 1.0)
+    for name in ("bpp", "bpp_i", "bpp_inter"):
+        with pytest.raises(DataError, match=rf"0.0 bits per pixel \({name}\)"):
+            probe_values(rows.layout, dict.fromkeys(rows.layout.probe, whole | {name: 0.0}))
+    with pytest.raises(DataError, match=f"the probe {rows.layout.probe[0]} lacks its psnr_y"):
+        probe_values(rows.layout, dict.fromkeys(rows.layout.probe, whole | {"psnr_y": None}))
     with pytest.raises(DataError, match="geometry"):
         geometry(0, 360, 25.0, 50)
+
+
+def test_key_frames_are_told_by_how_much_larger_they_are():
+    layout = InputLayout((), ("one", "other"))
+    found = dict.fromkeys(PROBE_FOUND, 1.0) | {"bpp_i": 0.6, "bpp_inter": 0.2}
+    alone = found | {"bpp_inter": None}  # a sample of one frame
+    values = dict(zip(layout.probe_columns, probe_values(layout, {"one": found, "other": alone}), strict=True))
+    assert values["one_log_key_ratio"] == pytest.approx(np.log(3.0))
+    assert values["other_log_key_ratio"] == 0.0
+    assert sum(layout.probe_blocks) == len(values)
+
+
+def test_a_predictor_from_before_key_frames_were_told_is_still_served(model, source):
+    layout = model.sidecar.layout
+    former = InputLayout(layout.complexity, layout.probe, FORMER_PARTS)
+    assert len(former.columns) == len(layout.columns) - len(layout.probe)
+    kept = [layout.columns.index(name) for name in former.columns[:-3]]
+    side = model.sidecar.model_dump() | {
+        "feature_order": former.columns,
+        "feature_min": tuple(model.sidecar.feature_min[i] for i in kept),
+        "feature_max": tuple(model.sidecar.feature_max[i] for i in kept),
+    }
+    assert PredictorSidecar.model_validate(side).layout == former
+    now, then = probe_values(layout, source.probe), probe_values(former, source.probe)
+    by_name = dict(zip(layout.probe_columns, now, strict=True))
+    np.testing.assert_array_equal(then, [by_name[name] for name in former.probe_columns])
+    with pytest.raises(ValidationError, match="feature_order"):
+        PredictorSidecar.model_validate(side | {"feature_order": former.columns[1:]})
 
 
 def test_calibration_never_sees_the_groups_that_are_left_out(learnt):

@@ -128,7 +128,7 @@ class _Writer:
         held = self.graph.add("Max", features, self._row(f"low_{name}", first.low))
         held = self.graph.add("Min", held, self._row(f"high_{name}", first.high))
         centred = self.graph.add("Sub", held, self._row(f"mean_{name}", first.mean))
-        scaled = self.graph.add("Mul", centred, self._row(f"inverse_std_{name}", 1.0 / first.std))
+        scaled = self._dense(centred, first.turn / first.std[:, None], f"turn_{name}")
         parts = [
             self._process(process, head.ways[curve], head.average[curve], scaled, f"{name}_{curve}")
             for curve, process in enumerate(head.processes)

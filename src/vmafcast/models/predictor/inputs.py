@@ -11,7 +11,7 @@ from vmafcast.common.errors import DataError
 from vmafcast.models.predictor.scale import to_logit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -28,8 +28,20 @@ block of their own."""
 PROBE_COLUMNS: Final = ("logit_vmaf", "log_bpp")
 """What is taken of every encode of a probe first: the logit of its VMAF, the logarithm of its bits per pixel."""
 
+PROBE_KEY_RATIO: Final = "log_key_ratio"
+"""The logarithm of how many times as large as its other frames the key frames of an encode are; 0 where all are."""
+
 PROBE_DETAILS: Final = ("adm2", "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2", "psnr_y")
 """What is taken of every encode of a probe besides: means over its frames of what the teacher sees, and PSNR."""
+
+PROBE_PARTS: Final = (PROBE_COLUMNS, (PROBE_KEY_RATIO,), PROBE_DETAILS)
+"""The blocks of a probe's columns, each of all of its encodes."""
+
+PROBE_FOUND: Final = ("vmaf", "bpp", "bpp_i", "bpp_inter", *PROBE_DETAILS)
+"""What the columns are made from: fields of :class:`vmafcast.media.probe_encode.ProbePoint`, and its expected bits."""
+
+FORMER_PARTS: Final = (PROBE_COLUMNS, PROBE_DETAILS)
+"""Those of predictors that were trained before there was :data:`PROBE_KEY_RATIO`."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +54,13 @@ class InputLayout:
         Features of the source, as :meth:`vmafcast.media.complexity.Complexity.scaled` has them.
     probe
         The encodes of the probe, such as ``libx264_veryfast_18``.
+    parts
+        What is taken of each encode, block by block.
     """
 
     complexity: tuple[str, ...]
     probe: tuple[str, ...]
+    parts: tuple[tuple[str, ...], ...] = PROBE_PARTS
 
     @property
     def plain(self) -> tuple[str, ...]:
@@ -55,9 +70,7 @@ class InputLayout:
     @property
     def probe_columns(self) -> tuple[str, ...]:
         """The columns that a probe fills."""
-        return tuple(
-            f"{encode}_{column}" for part in (PROBE_COLUMNS, PROBE_DETAILS) for encode in self.probe for column in part
-        )
+        return tuple(f"{encode}_{column}" for part in self.parts for encode in self.probe for column in part)
 
     @property
     def plain_blocks(self) -> tuple[int, ...]:
@@ -69,7 +82,7 @@ class InputLayout:
     @property
     def probe_blocks(self) -> tuple[int, ...]:
         """How the probe's columns are divided."""
-        return len(self.probe) * len(PROBE_COLUMNS), len(self.probe) * len(PROBE_DETAILS)
+        return tuple(len(self.probe) * len(part) for part in self.parts)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -84,19 +97,49 @@ def geometry(width: int, height: int, fps: float, frames: int) -> NDArray[np.flo
     return np.log(np.array([width * height, fps, frames], dtype=np.float64))
 
 
-def probe_values(encodes: Sequence[str], found: Mapping[str, Mapping[str, float]]) -> NDArray[np.float64]:
-    """Return the probe's columns from what was found of each of its encodes: ``vmaf``, ``bpp`` and the details.
+def probe_values(layout: InputLayout, found: Mapping[str, Mapping[str, float | None]]) -> NDArray[np.float64]:
+    """Return the probe's columns from what was found of each of its encodes.
+
+    Parameters
+    ----------
+    layout
+        Which columns.
+    found
+        Of each encode :data:`PROBE_FOUND`; ``bpp_inter`` is None where it has key frames alone.
 
     Raises
     ------
     DataError
         An encode is missing, or weighs nothing.
     """
-    if missing := [name for name in encodes if name not in found]:
+    if missing := [name for name in layout.probe if name not in found]:
         raise DataError(f"the probe lacks {', '.join(missing)}")
-    values = []
-    for name in encodes:
-        if not found[name]["bpp"] > 0:
-            raise DataError(f"the probe {name} has {found[name]['bpp']} bits per pixel")
-        values += [float(to_logit(found[name]["vmaf"])), float(np.log(found[name]["bpp"]))]
-    return np.array(values + [found[name][detail] for name in encodes for detail in PROBE_DETAILS])
+    return np.array(
+        [_probe_value(name, column, found[name]) for part in layout.parts for name in layout.probe for column in part]
+    )
+
+
+def _probe_value(encode: str, column: str, found: Mapping[str, float | None]) -> float:
+    if column == "logit_vmaf":
+        return float(to_logit(_known(encode, "vmaf", found)))
+    if column == "log_bpp":
+        return float(np.log(_weight(encode, "bpp", found)))
+    if column == PROBE_KEY_RATIO:
+        if found.get("bpp_inter") is None:
+            return 0.0
+        return float(np.log(_weight(encode, "bpp_i", found) / _weight(encode, "bpp_inter", found)))
+    return _known(encode, column, found)
+
+
+def _weight(encode: str, name: str, found: Mapping[str, float | None]) -> float:
+    value = _known(encode, name, found)
+    if not value > 0:
+        raise DataError(f"the probe {encode} has {value} bits per pixel ({name})")
+    return value
+
+
+def _known(encode: str, name: str, found: Mapping[str, float | None]) -> float:
+    value = found.get(name)
+    if value is None:
+        raise DataError(f"the probe {encode} lacks its {name}")
+    return value

@@ -6,10 +6,16 @@ likelihood of all outputs together, one at a time from fixed grids, until none o
 of each output is maximised in closed form. A grid needs no starting point and no luck, and gives the same model each
 time.
 
+Features of a block go together, and what tells two sources apart is often how they differ: the bits of a probe at two
+qualities rise and fall as one, yet it is their difference that says how steep a curve is. So each block is turned half
+the way to uncorrelated columns of equal variance, and small differences count for more.
+
 References
 ----------
 C. E. Rasmussen and C. K. I. Williams, *Gaussian Processes for Machine Learning*, 2006: the posterior mean is equation
 2.25, the marginal likelihood equation 5.8.
+A. Kessy, A. Lewin and K. Strimmer, "Optimal whitening and decorrelation", The American Statistician 72(4), 2018: the
+whitening (ZCA-cor) whose square root is taken here.
 """
 
 from __future__ import annotations
@@ -45,6 +51,12 @@ LINEAR_SHARES = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 SHARED_VARIANCES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Variances of what the rows of one group have in common that no feature tells, in units of the smooth kernel's."""
 
+WHITENING = 0.25
+"""The power of a correlation matrix's inverse that a block is multiplied by: 0 leaves it, 0.5 whitens it."""
+
+FLOOR = 1e-3
+"""Added to all eigenvalues of that matrix, as a share of the largest: what hardly ever differs is noise."""
+
 SWEEPS = 20
 """How often all choices are gone through at most; three or four are enough."""
 
@@ -63,8 +75,10 @@ class GaussianProcess:
         The numbers of features of each block, in their order.
     mean, std, low, high
         float64 [F]: the scaler, and the range that a feature is held within.
+    turn
+        float64 [F, F]: what scaled features are multiplied by; each block's are mixed with each other alone.
     rows
-        float64 [N, F]: the rows that were learnt from, scaled.
+        float64 [N, F]: the rows that were learnt from, scaled and turned.
     shape
         The kernel.
     weights
@@ -76,6 +90,7 @@ class GaussianProcess:
     std: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    turn: NDArray[np.float64]
     rows: NDArray[np.float64]
     shape: Shape
     weights: NDArray[np.float64]
@@ -83,7 +98,8 @@ class GaussianProcess:
     def predict(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the posterior means [M, P] for ``features`` [M, F], each held within its range."""
         scaled = (np.clip(features, self.low, self.high) - self.mean) / self.std
-        return np.asarray(kernel_of(block_parts(scaled, self.rows, self.blocks), self.shape) @ self.weights.T)
+        parts = block_parts(scaled @ self.turn, self.rows, self.blocks)
+        return np.asarray(kernel_of(parts, self.shape) @ self.weights.T)
 
 
 def fit(
@@ -122,13 +138,13 @@ def fit(
     DataError
         There are fewer than three rows.
     """
-    mean, std, rows = _scaled(features)
+    mean, std, turn, rows = _scaled(features, blocks)
     reach = margin * np.ptp(features, axis=0)
     problem = Problem(block_parts(rows, rows, blocks), shared_groups(groups, len(rows)), targets)
     chosen = _choose([problem], sweeps) if shape is None else shape
     return GaussianProcess(
         blocks=tuple(blocks), mean=mean, std=std, low=features.min(axis=0) - reach, high=features.max(axis=0) + reach,
-        rows=rows, shape=chosen, weights=solve(problem, chosen, rounds).weights(),
+        turn=turn, rows=rows, shape=chosen, weights=solve(problem, chosen, rounds).weights(),
     )  # fmt: skip
 
 
@@ -153,19 +169,42 @@ def choose_shape(
     """
     found = []
     for features, targets, groups in problems:
-        _, _, rows = _scaled(features)
+        _, _, _, rows = _scaled(features, blocks)
         found.append(Problem(block_parts(rows, rows, blocks), shared_groups(groups, len(rows)), targets))
     return _choose(found, sweeps)
 
 
-def _scaled(features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the scaler's mean and deviation, and the rows that it makes of ``features``."""
+def whitening(rows: NDArray[np.float64], power: float = WHITENING) -> NDArray[np.float64]:
+    """Return the symmetric matrix [F, F] that turns rows [N, F], of mean 0 and variance 1, towards whitened ones.
+
+    It is ``C ** -power`` of their correlation matrix C, times what keeps the mean of their columns' variances.
+    """
+    values, vectors = np.linalg.eigh(rows.T @ rows / len(rows))
+    values = np.maximum(values, 0.0)
+    if not values[-1] > 0:
+        return np.eye(rows.shape[1])  # no column ever moved
+    weights = (values + FLOOR * values[-1]) ** -power
+    weights *= np.sqrt(values.sum() / (values * weights**2).sum())
+    return np.asarray((vectors * weights) @ vectors.T)
+
+
+def _scaled(
+    features: NDArray[np.float64], blocks: Sequence[int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the scaler's mean and deviation, how blocks are turned, and the rows that these make of ``features``."""
     if len(features) < FEWEST_ROWS:
         raise DataError(f"{len(features)} sources are too few to learn curves from; give at least {FEWEST_ROWS}")
     mean, std = features.mean(axis=0), features.std(axis=0)
     # A column that never moved has nothing to teach; a tiny deviation would blow up the first row that differs.
     std = np.where(std > 1e-9 * np.maximum(np.abs(mean), 1.0), std, np.inf)
-    return mean, std, (features - mean) / std
+    rows = (features - mean) / std
+    turn = np.zeros((rows.shape[1], rows.shape[1]))
+    begin = 0
+    for width in blocks:
+        own = slice(begin, begin + width)
+        turn[own, own] = whitening(rows[:, own])
+        begin += width
+    return mean, std, turn, rows @ turn
 
 
 def _choose(problems: Sequence[Problem], sweeps: int) -> Shape:

@@ -40,8 +40,8 @@ class SourceFacts:
     complexity
         Features by name, on the scales that models see (see :meth:`vmafcast.media.complexity.Complexity.scaled`).
     probe
-        By the name of the probe's encode, what was found of it: ``vmaf``, ``bpp`` and
-        :data:`~vmafcast.models.predictor.inputs.PROBE_DETAILS`; None where there was no probe.
+        By the name of the probe's encode, what was found of it:
+        :data:`~vmafcast.models.predictor.inputs.PROBE_FOUND`; None where there was no probe.
     """
 
     width: int
@@ -49,7 +49,7 @@ class SourceFacts:
     fps: float
     frames: int
     complexity: Mapping[str, float]
-    probe: Mapping[str, Mapping[str, float]] | None = None
+    probe: Mapping[str, Mapping[str, float | None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ class PredictorModel:
         columns = [
             np.array([source.complexity[name] for name in layout.complexity], dtype=np.float64),
             geometry(source.width, source.height, source.fps, source.frames),
-            np.zeros(len(layout.probe_columns)) if source.probe is None else probe_values(layout.probe, source.probe),
+            np.zeros(len(layout.probe_columns)) if source.probe is None else probe_values(layout, source.probe),
             np.array([float(probed), preset, 0.0]),
         ]
         row = np.concatenate(columns)

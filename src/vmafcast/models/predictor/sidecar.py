@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from vmafcast.common.documents import Document
 from vmafcast.models.predictor.basis import QualityBasis
 from vmafcast.models.predictor.calibration import StageCalibration
-from vmafcast.models.predictor.inputs import InputLayout
+from vmafcast.models.predictor.inputs import FORMER_PARTS, InputLayout
 from vmafcast.models.sidecar import FileName, GateFacts, Sha256
 
 if TYPE_CHECKING:
@@ -181,7 +181,9 @@ class PredictorSidecar(Document):
     @property
     def layout(self) -> InputLayout:
         """The input's columns."""
-        return InputLayout(self.feature_order[: self.complexity_columns], tuple(encode.name for encode in self.probe))
+        complexity, probe = self.feature_order[: self.complexity_columns], tuple(each.name for each in self.probe)
+        former = InputLayout(complexity, probe, FORMER_PARTS)
+        return former if former.columns == self.feature_order else InputLayout(complexity, probe)
 
     @property
     def basis(self) -> QualityBasis:
