@@ -21,7 +21,7 @@ whitening (ZCA-cor) whose square root is taken here.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -138,13 +138,14 @@ def fit(
     DataError
         There are fewer than three rows.
     """
-    mean, std, turn, rows = _scaled(features, blocks)
+    scaled = _scaled(features, blocks)
     reach = margin * np.ptp(features, axis=0)
-    problem = Problem(block_parts(rows, rows, blocks), shared_groups(groups, len(rows)), targets)
+    problem = _problem(scaled.rows, targets, blocks, groups)
     chosen = _choose([problem], sweeps) if shape is None else shape
     return GaussianProcess(
-        blocks=tuple(blocks), mean=mean, std=std, low=features.min(axis=0) - reach, high=features.max(axis=0) + reach,
-        turn=turn, rows=rows, shape=chosen, weights=solve(problem, chosen, rounds).weights(),
+        blocks=tuple(blocks), mean=scaled.mean, std=scaled.std,
+        low=features.min(axis=0) - reach, high=features.max(axis=0) + reach, turn=scaled.turn,
+        rows=scaled.rows, shape=chosen, weights=solve(problem, chosen, rounds).weights(),
     )  # fmt: skip
 
 
@@ -167,10 +168,9 @@ def choose_shape(
     DataError
         A problem has fewer than three rows.
     """
-    found = []
-    for features, targets, groups in problems:
-        _, _, _, rows = _scaled(features, blocks)
-        found.append(Problem(block_parts(rows, rows, blocks), shared_groups(groups, len(rows)), targets))
+    found = [
+        _problem(_scaled(features, blocks).rows, targets, blocks, groups) for features, targets, groups in problems
+    ]
     return _choose(found, sweeps)
 
 
@@ -188,9 +188,20 @@ def whitening(rows: NDArray[np.float64], power: float = WHITENING) -> NDArray[np
     return np.asarray((vectors * weights) @ vectors.T)
 
 
-def _scaled(
-    features: NDArray[np.float64], blocks: Sequence[int]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+class _Scaled(NamedTuple):
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+    turn: NDArray[np.float64]
+    rows: NDArray[np.float64]
+
+
+def _problem(
+    rows: NDArray[np.float64], targets: NDArray[np.float64], blocks: Sequence[int], groups: NDArray[np.str_] | None
+) -> Problem:
+    return Problem(block_parts(rows, rows, blocks), shared_groups(groups, len(rows)), targets)
+
+
+def _scaled(features: NDArray[np.float64], blocks: Sequence[int]) -> _Scaled:
     """Return the scaler's mean and deviation, how blocks are turned, and the rows that these make of ``features``."""
     if len(features) < FEWEST_ROWS:
         raise DataError(f"{len(features)} sources are too few to learn curves from; give at least {FEWEST_ROWS}")
@@ -204,7 +215,7 @@ def _scaled(
         own = slice(begin, begin + width)
         turn[own, own] = whitening(rows[:, own])
         begin += width
-    return mean, std, turn, rows @ turn
+    return _Scaled(mean, std, turn, rows @ turn)
 
 
 def _choose(problems: Sequence[Problem], sweeps: int) -> Shape:
