@@ -119,5 +119,10 @@ def test_a_filter_that_two_sets_need_runs_once():
 def test_frames_are_only_passed_over_where_libvmaf_alone_measures(sets, every):
     with pytest.raises(RequestError, match="cannot be scored"):
         Scoring("vmaf_v0.6.1", sets, every=every)
-    [graph] = graphs(score_only(SOURCE, SOURCE, Scoring("vmaf_v0.6.1", (CANONICAL6,), every=5)))
-    assert "n_subsample=5" in graph
+
+
+@pytest.mark.parametrize(("every", "among", "selects"), [(1, None, 0), (3, 3, 0), (5, 3, 2)])
+def test_both_sides_lose_the_same_frames(every, among, selects):
+    [graph] = graphs(score_only(SOURCE, SOURCE, Scoring("vmaf_v0.6.1", (CANONICAL6,), every=every)))
+    assert graph.count(f"select='between(mod(n+1,{every}),0,2)'") == selects == graph.count("select=")
+    assert (f"n_subsample={among}" in graph) == (among is not None) == ("n_subsample" in graph)

@@ -23,6 +23,9 @@ XPSNR_REVISION = 2
 """Raised when the same encode gets another XPSNR. Revision 1 took the distorted video for the reference, and measured
 deep pictures, whose padded rows ffmpeg reads wrongly; 2 measures what is deeper than 8 bits on 8-bit copies."""
 
+_WITH_NEIGHBOURS = 3
+"""A frame, the one before it and the one after: what a score of it is made from."""
+
 _XPSNR_DEPTH = 8
 _SHALLOW = "scale=sws_dither=none,format=yuv420p"
 _NO_COLOUR = "setparams=range=unknown:color_primaries=unknown:color_trc=unknown:colorspace=unknown"
@@ -276,9 +279,10 @@ def _score(
     if XPSNR in scoring.filters:
         measures.append(f"{XPSNR}=stats_file=c{cell}.{XPSNR}")  # the last, as it may change what passes through it
     copies = "".join(f"[r{i}]" for i in range(len(measures)))
+    passed = f"select='between(mod(n+1,{scoring.every}),0,2)'," if scoring.every > _WITH_NEIGHBOURS else ""
     parts = [
-        f"[{distorted_pad}]{_timeline(reference)},{before}format={form}{colour_range},{_NO_COLOUR}[d0]",
-        f"[{reference_pad}]format={form},{_NO_COLOUR},split={len(measures)}{copies}",
+        f"[{distorted_pad}]{_timeline(reference)},{before}{passed}format={form}{colour_range},{_NO_COLOUR}[d0]",
+        f"[{reference_pad}]{passed}format={form},{_NO_COLOUR},split={len(measures)}{copies}",
     ]
     for i, measure in enumerate(measures):
         pads = f"[d{i}][r{i}]"
@@ -299,5 +303,7 @@ def _libvmaf(scoring: Scoring, cell: int) -> str:
     extractors = dict.fromkeys(name for each in scoring.feature_sets for name in each.extractors)
     features = ":feature=" + "|".join(f"name={name}" for name in extractors) if extractors else ""
     models = "|".join(f"version={teacher}\\\\:name={name}" for name, teacher in scoring.scores.items())
-    fewer = f":n_subsample={scoring.every}" if scoring.every > 1 else ""
+    # Of frames far apart only they and their neighbours, which motion is told from, come so far.
+    every = min(scoring.every, _WITH_NEIGHBOURS)
+    fewer = f":n_subsample={every}" if every > 1 else ""
     return f"libvmaf=model={models}:n_threads={scoring.threads}{fewer}:log_fmt=json:log_path=c{cell}.json{features}"
