@@ -9,6 +9,7 @@ import pytest
 
 from vmafcast.cli.forecast import _readable
 from vmafcast.corpus.surveyed import SURVEYS
+from vmafcast.media.complexity.document import REVISION, REVISIONS
 from vmafcast.models.predictor.runtime import ForecastPoint
 from vmafcast.registry.store import Registry
 from vmafcast.workflows import serving
@@ -105,6 +106,28 @@ def test_without_a_probe_nothing_is_encoded_and_what_was_measured_is_remembered(
     assert (first.done["cached"], second.done["cached"]) == (False, True)
     points = [[line for line in each.lines if line["type"] == "point"] for each in (first, second)]
     assert points[0] == points[1]
+
+
+@pytest.mark.parametrize("revision", [*REVISIONS, REVISION + 1])
+def test_a_predictor_is_told_the_measures_that_it_learnt_from(write_predictor_corpus, run_in, clip, tmp_path, revision):
+    """Of the revisions that this version can measure; one that is unknown to it is refused."""
+    corpus = write_predictor_corpus(tmp_path / "corpora" / "one")
+    surveys = pl.read_parquet(corpus / SURVEYS).with_columns(complexity_revision=pl.lit(revision))
+    surveys.write_parquet(corpus / SURVEYS)
+    arguments = ("--encoder", "x264", "--epochs", "1", "--registry", "registry")
+    assert run_in(tmp_path, "train-predictors", "--root", "corpora", *arguments).code == 0
+    outcome = run_in(
+        tmp_path, "forecast", str(clip), "--encoder", "libx264", "--no-probe", "--cache", "cache", "--json"
+    )
+    documents = [json.loads(path.read_text()) for path in (tmp_path / "cache").rglob("*.json")]
+    if revision in REVISIONS:
+        assert outcome.code == 0, outcome.err
+        assert [each["revision"] for each in documents] == [revision]
+    else:
+        assert outcome.code == 1
+        assert f"measures of revision {revision}" in outcome.err
+        assert f"this version makes {REVISIONS[0]} or {REVISIONS[1]}" in outcome.err
+        assert not documents
 
 
 def test_what_the_registry_lacks_comes_from_the_package(predictors, call, clip, monkeypatch, tmp_path):

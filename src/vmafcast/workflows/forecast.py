@@ -13,7 +13,7 @@ from vmafcast.common.errors import CapabilityError, DataError, RequestError
 from vmafcast.common.files import write_text
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.complexity.cache import default_cache
-from vmafcast.media.complexity.document import REVISION
+from vmafcast.media.complexity.document import REVISIONS
 from vmafcast.media.complexity.facts import FEATURES
 from vmafcast.media.complexity.sample import SamplePlan
 from vmafcast.media.complexity.survey import Survey, survey
@@ -140,10 +140,11 @@ def forecast(
     path = Path(source)
     model = load_predictor(registry or serving_registry(None, predictor_recipe(encoder)).registry, encoder)
     side = model.sidecar
-    if (side.complexity_revision, side.probe_revision) != (REVISION, PROBE_REVISION):
+    if side.complexity_revision not in REVISIONS or side.probe_revision != PROBE_REVISION:
+        known = " or ".join(map(str, REVISIONS))
         raise DataError(
             f"{side.id} learnt from measures of revision {side.complexity_revision} and probes of "
-            f"{side.probe_revision}, and this version makes {REVISION} and {PROBE_REVISION}; train it again"
+            f"{side.probe_revision}, and this version makes {known} and {PROBE_REVISION}; train it again"
         )
     probe_encodes = tuple(ProbeEncode(each.encoder, each.preset, each.quality) for each in side.probe)
     found = survey(
@@ -151,6 +152,7 @@ def forecast(
         probe_with=(ffmpeg or find_ffmpeg()) if probe else None,
         settings=ProbeSettings(encodes=probe_encodes, teacher=side.teacher),
         plan=SamplePlan(side.sample_runs, side.sample_length),
+        revision=side.complexity_revision,
         cache=(cache or default_cache()) if use_cache else None,
     )
     predicted = model.forecast(source_facts(found), preset, qualities, measured=measured, level=level)

@@ -17,7 +17,6 @@ from vmafcast.corpus.surveyed import source_features, survey_row
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.evaluation.conformal_ranks import exact_level
 from vmafcast.media.complexity.cache import default_cache
-from vmafcast.media.complexity.document import REVISION
 from vmafcast.media.complexity.sample import DEFAULT_PLAN
 from vmafcast.media.complexity.survey import survey
 from vmafcast.media.features import FEATURE_SETS, FeatureSet, columns_of
@@ -32,7 +31,6 @@ from vmafcast.models.runtime import FrameModel
 from vmafcast.registry.store import Registry
 from vmafcast.workflows.confidence import ClipConfidence, clip_confidence, load_ensemble_champion
 from vmafcast.workflows.serving import DEFAULT_RECIPE, load_champion
-from vmafcast.workflows.training_facts import survey_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +158,10 @@ def predict_clip(
 def _require_own_survey(model: AnyModel) -> None:
     """Refuse a model that learnt from surveys which this version does not make: the same names, other numbers."""
     known = model.sidecar.training.survey if isinstance(model, FrameModel) else None
-    if known is not None and known != survey_facts(model.feature_order):
+    if known is not None and known.probe_revision != PROBE_REVISION:  # what it takes of a source is the probe's alone
         raise DataError(
-            f"{model.id} learnt from surveys of revisions {known.complexity_revision} and {known.probe_revision}, and "
-            f"this version makes {REVISION} and {PROBE_REVISION}; train it again with `vmafcast train`"
+            f"{model.id} learnt from probes of revision {known.probe_revision}, and this version makes "
+            f"{PROBE_REVISION}; train it again with `vmafcast train`"
         )
 
 

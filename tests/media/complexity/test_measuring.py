@@ -11,9 +11,11 @@ import pytest
 from pydantic import ValidationError
 
 from vmafcast.common.documents import read_document, to_json
-from vmafcast.media.complexity import FEATURES, Complexity, SamplePlan, measure_complexity, sampled
+from vmafcast.media.complexity import FEATURES, Complexity, SamplePlan, measure_complexity, motion, sampled
 from vmafcast.media.complexity.cache import default_cache
-from vmafcast.media.complexity.facts import NAMES
+from vmafcast.media.complexity.coding import coded_measures
+from vmafcast.media.complexity.document import REVISIONS
+from vmafcast.media.complexity.facts import CODED, NAMES
 from vmafcast.media.complexity.survey import survey
 from vmafcast.media.lossless import write_lossless
 from vmafcast.media.source import probe
@@ -188,6 +190,26 @@ def test_what_was_measured_is_remembered_by_content(make_clip, tmp_path):
     assert other.complexity.features != first.complexity.features
     assert not survey(probe(clip), plan=SamplePlan(1, 4), cache=cache).was_cached
     assert not [path for path in cache.rglob("*") if path.is_file() and path.suffix != ".json"]
+
+
+def test_a_former_revision_codes_twice_as_many_pairs(make_clip):
+    """Of 20 frames it codes 4 from 0 and 12 from 8, the present one 4 from 0 alone; nothing else differs."""
+    clip = probe(make_clip(frames=20))
+    with sampled(clip, SamplePlan(1, 20)) as sample:
+        pyramids = [motion.pyramid(planes[0].astype(np.float32)) for _, planes in sample.planes()]
+    pairs = [coded_measures(pyramids[b][-1], motion.estimate(pyramids[b], pyramids[a])) for a, b in ((0, 4), (8, 12))]
+    former, present = (measure_complexity(clip, plan=SamplePlan(1, 20), revision=each).features for each in REVISIONS)
+    assert {name for name in NAMES if former[name] != present[name]} == set(CODED)
+    for name in CODED:
+        assert present[name] == pytest.approx(pairs[0][name], rel=1e-6)
+        assert former[name] == pytest.approx((pairs[0][name] + pairs[1][name]) / 2, rel=1e-6)
+
+
+def test_revisions_are_remembered_apart(make_clip, tmp_path):
+    clip, cache = probe(make_clip()), tmp_path / "cache"
+    found = [survey(clip, plan=PLAN, revision=each, cache=cache) for each in (*REVISIONS, *REVISIONS)]
+    assert [each.complexity.revision for each in found] == [*REVISIONS, *REVISIONS]
+    assert [each.was_cached for each in found] == [False, False, True, True]
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"schema_version": 1}', b"\xff\xfe"])

@@ -11,8 +11,11 @@ from pydantic import model_validator
 from vmafcast.common.documents import Document
 from vmafcast.media.complexity.facts import FEATURES, NAMES
 
-REVISION = 2
+REVISION = 3
 """Raised whenever the same frames get other numbers: what an older revision left in a cache is not read."""
+
+REVISIONS = (2, REVISION)
+"""Those that can be measured: predictors that learnt from an older one are served as long as it is here."""
 
 
 class Complexity(Document):

@@ -13,7 +13,7 @@ import numpy as np
 
 from vmafcast.media.complexity import motion, spatial, transform
 from vmafcast.media.complexity.coding import coded_measures
-from vmafcast.media.complexity.document import Complexity
+from vmafcast.media.complexity.document import REVISION, Complexity
 from vmafcast.media.complexity.facts import NAMES, STEPS
 from vmafcast.media.complexity.sample import DEFAULT_PLAN, Plane, Sample, SamplePlan, sampled
 from vmafcast.media.complexity.spatial import Picture
@@ -24,8 +24,11 @@ LARGEST_PIXELS = 2_400_000
 
 SPATIAL_EVERY = 16
 TEMPORAL_EVERY = 16
-CODED_EVERY, CODED_REACH = 8, 4
-"""Frames 4, 12, ... of a run are coded from frames 0, 8, ...: as far apart as the frames of a pyramid."""
+CODED_EVERY = {2: 8, 3: 16}
+"""By revision: with 16, frames 4, 20, ... of a run are coded from frames 0, 16, ..."""
+
+CODED_REACH = 4
+"""How far a frame that is coded is from the one it is coded from: as far apart as the frames of a pyramid."""
 
 _FLAT_BELOW = 4.0
 _CUT_RATIO = 0.7
@@ -40,6 +43,7 @@ def measure_complexity(
     plan: SamplePlan = DEFAULT_PLAN,
     sample: Sample | None = None,
     workdir: Path | None = None,
+    revision: int = REVISION,
 ) -> Complexity:
     """Measure what ``source`` is like.
 
@@ -53,6 +57,8 @@ def measure_complexity(
         Those frames, where they have been had already; ``plan`` is then not looked at.
     workdir
         The folder to make a private working folder in; the system's temporary folder when None.
+    revision
+        Which measures, of :data:`~vmafcast.media.complexity.document.REVISIONS`.
 
     Returns
     -------
@@ -71,8 +77,9 @@ def measure_complexity(
             sample = stack.enter_context(sampled(source, plan, workdir=workdir))
         cpu, wall = time.thread_time(), time.perf_counter()
         reduction = _reduction(source.even_width * source.even_height)
-        features = _features(sample, reduction)
+        features = _features(sample, reduction, CODED_EVERY[revision])
     return Complexity(
+        revision=revision,
         source_sha256=source.sha256,
         width=source.even_width, height=source.even_height, fps=float(source.fps),
         frames=source.frames, bit_depth=source.bit_depth, reduction=reduction,
@@ -100,7 +107,7 @@ class _Frame:
         return transform.texture_energy(spatial.padded(self.luma, transform.ENERGY_BLOCK))
 
 
-def _features(sample: Sample, reduction: int) -> dict[str, float]:
+def _features(sample: Sample, reduction: int, coded_every: int) -> dict[str, float]:
     """Measure the frames one after the other and pool what was found."""
     found: dict[str, list[float]] = defaultdict(list)
     before: _Frame | None = None
@@ -114,7 +121,7 @@ def _features(sample: Sample, reduction: int) -> dict[str, float]:
             number % TEMPORAL_EVERY == 0,
             number % TEMPORAL_EVERY == 1,
         )
-        is_reference, is_coded = number % CODED_EVERY == 0, number % CODED_EVERY == CODED_REACH
+        is_reference, is_coded = number % coded_every == 0, number % coded_every == CODED_REACH
         number += 1
         if not (is_spatial or opens or closes or is_reference or is_coded):
             continue

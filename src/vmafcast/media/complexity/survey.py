@@ -47,6 +47,7 @@ def survey(
     probe_with: Ffmpeg | None = None,
     settings: ProbeSettings | None = None,
     plan: SamplePlan = DEFAULT_PLAN,
+    revision: int = REVISION,
     cache: Path | None = None,
     workdir: Path | None = None,
     on_step: Callable[[str], None] | None = None,
@@ -63,6 +64,8 @@ def survey(
         Which encodes the probe is; the default is that which the shipped predictors were trained with.
     plan
         Which frames stand for the source.
+    revision
+        Which measures of complexity, of :data:`~vmafcast.media.complexity.document.REVISIONS`.
     cache
         Where to look for what was measured before, and to put what is measured now; None for nowhere.
     workdir
@@ -104,14 +107,14 @@ def survey(
 
         def complexity() -> Complexity:
             begin("measuring complexity")
-            return measure_complexity(source, sample=sample())
+            return measure_complexity(source, sample=sample(), revision=revision)
 
         def probe(ffmpeg: Ffmpeg) -> Probe:
             begin("encoding the probe")
             return run_probe(ffmpeg, source, settings=chosen, sample=sample(), workdir=workdir)
 
         def find_complexity() -> Complexity:
-            return remembered(cache, "complexity", {**key, "revision": REVISION}, Complexity, complexity)
+            return remembered(cache, "complexity", {**key, "revision": revision}, Complexity, complexity)
 
         def find_probe(ffmpeg: Ffmpeg) -> Probe:
             decided = {"revision": PROBE_REVISION, "settings": chosen, "ffmpeg": ffmpeg.build}
