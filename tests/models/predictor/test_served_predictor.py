@@ -1,5 +1,6 @@
 """A trained predictor as a file: what it says is what was learnt, rises with quality, and stays in range."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -15,7 +16,7 @@ from vmafcast.evaluation.predictor_folds import calibrate
 from vmafcast.evaluation.predictor_report import CodecReport, judge_folds
 from vmafcast.models.onnx_graph import ALLOWED_OPERATORS
 from vmafcast.models.predictor.export import INPUT, OUTPUTS, check_round_trip, evaluate, predictor_bytes
-from vmafcast.models.predictor.inputs import FORMER_PARTS, PROBE_FOUND, InputLayout, geometry, probe_values
+from vmafcast.models.predictor.inputs import FORMER_PARTS, PROBE_FOUND, REQUEST, InputLayout, geometry, probe_values
 from vmafcast.models.predictor.model import train_predictor
 from vmafcast.models.predictor.runtime import MeasuredEncode, PredictorModel, SourceFacts
 from vmafcast.models.predictor.scale import from_logit
@@ -101,6 +102,29 @@ def test_the_same_predictor_gives_the_same_bytes_of_allowed_operators(learnt, da
     assert {node.op_type for node in graph.graph.node} <= ALLOWED_OPERATORS
     assert [each.name for each in graph.graph.input] == [INPUT]
     assert tuple(each.name for each in graph.graph.output) == OUTPUTS
+
+
+def test_rows_are_held_once_for_all_that_share_them(learnt, data):
+    """Both presets learnt from the same sources: what is held is those without a probe, and those with it."""
+    _, rows, _, predictor = learnt
+    assert len(predictor.places) == 2
+    held = [tensor for tensor in onnx.load_from_string(data).graph.initializer if len(rows.names) in tensor.dims[1:]]
+    assert sorted(tuple(tensor.dims) for tensor in held) == sorted(
+        (width, len(rows.names)) for width in (len(rows.layout.plain), len(rows.layout.columns) - len(REQUEST))
+    )
+
+
+def test_presets_of_other_sources_have_rows_of_their_own(learnt):
+    _, rows, measured, _ = learnt
+    fewer = replace(measured, curves=(measured.curves[0], _without_the_last(measured.curves[1])))
+    predictor = train_predictor(fewer, rows.sources, np.ones(len(rows.names), dtype=np.bool_), sweeps=1)
+    off = check_round_trip(predictor_bytes(predictor, rows.layout), predictor, rows.layout, inputs(rows, 500))
+    assert off[0] < 0.01
+    assert off[1] < 1e-4
+
+
+def _without_the_last(curves):
+    return replace(curves, source=curves.source[:-1], coefficients=curves.coefficients[:-1])
 
 
 def test_curves_rise_with_quality_and_stay_in_range_for_sources_that_never_were(learnt, data):

@@ -86,6 +86,7 @@ class _Writer:
         self.layout = layout
         self.graph = Graph()
         self.width = len(layout.columns)
+        self.kernels: dict[tuple[str | bytes, ...], tuple[str, str]] = {}
 
     def write(self) -> bytes:
         size = self.predictor.basis.size
@@ -123,39 +124,39 @@ class _Writer:
         return mixed
 
     def _head(self, head: Head, features: str, name: str) -> str:
-        """Add one preset's coefficients of both curves [N, 2 size]."""
+        """Add one preset's coefficients of both curves [N, 2 size]: smooth part, linear part and average."""
         first = head.processes[0]
-        held = self.graph.add("Max", features, self._row(f"low_{name}", first.low))
-        held = self.graph.add("Min", held, self._row(f"high_{name}", first.high))
-        centred = self.graph.add("Sub", held, self._row(f"mean_{name}", first.mean))
-        scaled = self._dense(centred, first.turn / first.std[:, None], f"turn_{name}")
-        parts = [
-            self._process(process, head.ways[curve], head.average[curve], scaled, f"{name}_{curve}")
-            for curve, process in enumerate(head.processes)
-        ]
-        return self.graph.add("Concat", *parts, axis=1)
+        scaled, kernel = self._kernel(first, features, name)
+        weights = [process.weights.T @ ways for process, ways in zip(head.processes, head.ways, strict=True)]
+        both = np.concatenate(weights, axis=1)
+        smooth = self._dense(kernel, both, f"weights_{name}", head.average.ravel())
+        widths = np.array(first.blocks)
+        shares = np.repeat(np.array(first.shape.linear) / widths, widths)
+        return self.graph.add("Add", smooth, self._dense(scaled, (first.rows * shares).T @ both, f"slope_{name}"))
 
-    def _process(
-        self,
-        process: GaussianProcess,
-        ways: NDArray[np.float64],
-        average: NDArray[np.float64],
-        scaled: str,
-        name: str,
-    ) -> str:
-        """Add one curve's coefficients [N, size]: the smooth part, the linear part and the average."""
+    def _kernel(self, process: GaussianProcess, features: str, name: str) -> tuple[str, str]:
+        """Add the scaled features [N, F] and how near they are to each row [N, rows], once for all that share them.
+
+        Both curves of a preset do, and presets do that were learnt from the same sources.
+        """
         widths = np.array(process.blocks)
         stretch = np.repeat(1.0 / (np.array(process.shape.lengths) * np.sqrt(widths)), widths)
         rows = process.rows * stretch
-        stretched = self.graph.add("Mul", scaled, self._row(f"stretch_{name}", stretch))
-        squares = self._dense(self.graph.add("Mul", stretched, stretched), np.ones((len(stretch), 1)), f"ones_{name}")
-        crossed = self._dense(stretched, -2.0 * rows.T, f"rows_{name}", (rows**2).sum(axis=1))
-        distance = self.graph.add("Max", self.graph.add("Add", crossed, squares), self._row("zero_row", np.zeros(1)))
-        kernel = self.graph.add("Exp", self.graph.add("Mul", distance, self._row("minus_half", np.array([-0.5]))))
-        smooth = self._dense(kernel, process.weights.T @ ways, f"weights_{name}", average)
-        shares = np.repeat(np.array(process.shape.linear) / widths, widths)
-        slope = (process.rows * shares).T @ process.weights.T @ ways
-        return self.graph.add("Add", smooth, self._dense(scaled, slope, f"slope_{name}"))
+        told = (process.low, process.high, process.mean, process.std, process.turn, rows)
+        key = (features, *(values.tobytes() for values in told))
+        if key not in self.kernels:
+            held = self.graph.add("Max", features, self._row(f"low_{name}", process.low))
+            held = self.graph.add("Min", held, self._row(f"high_{name}", process.high))
+            centred = self.graph.add("Sub", held, self._row(f"mean_{name}", process.mean))
+            scaled = self._dense(centred, process.turn / process.std[:, None], f"turn_{name}")
+            near = self.graph.add("Mul", scaled, self._row(f"stretch_{name}", stretch))
+            squares = self._dense(self.graph.add("Mul", near, near), np.ones((len(stretch), 1)), f"ones_{name}")
+            crossed = self._dense(near, -2.0 * rows.T, f"rows_{name}", (rows**2).sum(axis=1))
+            zero = self._row("zero_row", np.zeros(1))
+            distance = self.graph.add("Max", self.graph.add("Add", crossed, squares), zero)
+            kernel = self.graph.add("Exp", self.graph.add("Mul", distance, self._row("minus_half", np.array([-0.5]))))
+            self.kernels[key] = scaled, kernel
+        return self.kernels[key]
 
     def _rising(self, coefficients: str, size: int) -> str:
         """Level every fall: the largest of each and all before it, by doubling steps."""

@@ -31,7 +31,7 @@ class Head:
     ways
         float64 [C, P, size]: the principal components of the training curves' deviations.
     processes
-        One for each curve: predicts its P scores.
+        One for each curve: predicts its P scores. All have the same rows and the same kernel.
     """
 
     average: NDArray[np.float64]
