@@ -11,11 +11,13 @@ import pytest
 from pydantic import ValidationError
 
 from vmafcast.common.documents import read_document, to_json
+from vmafcast.common.errors import RequestError
 from vmafcast.media.complexity import FEATURES, Complexity, SamplePlan, measure_complexity, motion, sampled
 from vmafcast.media.complexity.cache import default_cache
 from vmafcast.media.complexity.coding import coded_measures
 from vmafcast.media.complexity.document import REVISIONS
 from vmafcast.media.complexity.facts import CODED, NAMES
+from vmafcast.media.complexity.measuring import CODED_EVERY
 from vmafcast.media.complexity.survey import survey
 from vmafcast.media.lossless import write_lossless
 from vmafcast.media.source import probe
@@ -203,6 +205,12 @@ def test_a_former_revision_codes_twice_as_many_pairs(make_clip):
     for name in CODED:
         assert present[name] == pytest.approx(pairs[0][name], rel=1e-6)
         assert former[name] == pytest.approx((pairs[0][name] + pairs[1][name]) / 2, rel=1e-6)
+
+
+def test_a_revision_that_is_not_known_is_refused(make_clip):
+    assert tuple(CODED_EVERY) == REVISIONS
+    with pytest.raises(RequestError, match="revision 1 cannot be measured; this version has 2 and 3"):
+        measure_complexity(probe(make_clip()), revision=1)
 
 
 def test_revisions_are_remembered_apart(make_clip, tmp_path):

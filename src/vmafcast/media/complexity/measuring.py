@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vmafcast.common.errors import RequestError
 from vmafcast.media.complexity import motion, spatial, transform
 from vmafcast.media.complexity.coding import coded_measures
 from vmafcast.media.complexity.document import REVISION, Complexity
@@ -67,11 +68,16 @@ def measure_complexity(
 
     Raises
     ------
+    RequestError
+        There is no such revision.
     MediaError
         The sample cannot be decoded.
     OutputError
         The sample cannot be written.
     """
+    if revision not in CODED_EVERY:
+        known = " and ".join(map(str, CODED_EVERY))
+        raise RequestError(f"complexity of revision {revision} cannot be measured; this version has {known}")
     with ExitStack() as stack:
         if sample is None:
             sample = stack.enter_context(sampled(source, plan, workdir=workdir))

@@ -142,7 +142,7 @@ class _Writer:
         widths = np.array(process.blocks)
         stretch = np.repeat(1.0 / (np.array(process.shape.lengths) * np.sqrt(widths)), widths)
         rows = process.rows * stretch
-        told = (process.low, process.high, process.mean, process.std, process.turn, rows)
+        told = (process.low, process.high, process.mean, process.std, process.turn, rows, stretch)
         key = (features, *(values.tobytes() for values in told))
         if key not in self.kernels:
             held = self.graph.add("Max", features, self._row(f"low_{name}", process.low))
