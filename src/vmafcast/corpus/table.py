@@ -10,6 +10,7 @@ from vmafcast.common.errors import DataError
 from vmafcast.common.feature_names import SOURCE
 from vmafcast.corpus.store import CorpusStore
 from vmafcast.corpus.surveyed import SURVEYS, read_surveys, source_features, survey_command
+from vmafcast.media.complexity.document import REVISION
 from vmafcast.media.probe_encode import REVISION as PROBE_REVISION
 from vmafcast.media.teachers import teacher_columns
 
@@ -74,11 +75,12 @@ def _of_sources(store: CorpusStore, encodes: pl.DataFrame, teacher: str) -> pl.D
         raise DataError(
             f"{store.folder} has no {SURVEYS}, which {', '.join(SOURCE)} are taken from; measure its sources: {again}"
         )
-    for by, revision, name in surveys.select("teacher", "probe_revision", "source").iter_rows():
-        if (by, revision) != (teacher, PROBE_REVISION):  # all that is taken is the probe's
+    measured = (teacher, REVISION, PROBE_REVISION)
+    for *made, name in surveys.select("teacher", "complexity_revision", "probe_revision", "source").iter_rows():
+        if tuple(made) != measured:
             raise DataError(
-                f"{path} has {name} by {by} and a probe of revision {revision}; what is asked for is {teacher} and "
-                f"{PROBE_REVISION}: {again}"
+                f"{path} has {name} by {made[0]} and revisions {made[1]} and {made[2]}; what is asked for is "
+                f"{measured[0]}, {measured[1]} and {measured[2]}: {again}"
             )
     known = dict(surveys.select("source", "source_sha256").iter_rows())
     for name, sha in encodes.select("source", "source_sha256").unique(maintain_order=True).iter_rows():
