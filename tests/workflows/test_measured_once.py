@@ -85,7 +85,9 @@ def test_a_corpus_without_surveys_says_what_to_run(store):
     [
         ({"source_sha256": pl.lit("0" * 64)}, "is another file than the one that was encoded"),
         ({"source": pl.col("source") + "_old"}, "is not there"),
-        ({"probe_revision": pl.lit(PROBE_REVISION + 1)}, f"probe of revision {PROBE_REVISION + 1}; what is asked for"),
+        ({"complexity_revision": pl.lit(REVISION + 1)}, f"revisions {REVISION + 1} and"),
+        ({"complexity_revision": pl.lit(REVISION - 1)}, f"revisions {REVISION - 1} and"),
+        ({"probe_revision": pl.col("probe_revision") - 1}, "what is asked for is"),
         ({"teacher": pl.lit("vmaf_v0.6.1neg")}, "by vmaf_v0.6.1neg"),
         ({f"{ANCHOR.name}_vmaf": pl.lit(None, dtype=pl.Float64)}, "was not surveyed with the probe"),
         ({f"{ANCHOR.name}_psnr_y": pl.lit(math.inf)}, "was not surveyed with the probe"),

@@ -75,6 +75,8 @@ def survey(
 
     Raises
     ------
+    RequestError
+        There is no such revision.
     MediaError, FfmpegError
         The source cannot be decoded, or the probe failed.
     CapabilityError
