@@ -23,6 +23,6 @@ and the teacher's score these are 30 columns."""
 ACTIVITY: tuple[str, ...] = ("activity_scale0", "activity_scale1", "activity_scale2", "activity_scale3")
 """The gradient of the source at four scales: what there is to be seen in a frame, and so to be lost."""
 
-SOURCE: tuple[str, ...] = ("probe_vmaf", "probe_psnr_y", "probe_motion2")
+SOURCE: tuple[str, ...] = ("probe_vmaf", "probe_psnr_y", "probe_motion2", "probe_ssim")
 """What is measured of a source once and holds for all frames of all its encodes: means over one fast encode of a sample
-of it, of VMAF, of PSNR in dB and of its motion."""
+of it, of VMAF, of PSNR in dB, of its motion and of SSIM."""

@@ -2,7 +2,7 @@
 
 One row for each source: its geometry, its complexity (a column for each feature, in the feature's own unit), and what
 every encode of the probe found (columns that begin with the encode's name). Encode predictors learn from it, and so
-does ``fr_regressor_lite``, of which one encode of the probe is the anchor: at that PSNR this source has that VMAF.
+does ``fr_regressor_lite``, of which one encode of the probe is the anchor: at that SSIM this source has that VMAF.
 """
 
 from __future__ import annotations
@@ -159,20 +159,27 @@ def survey_features(row: Mapping[str, object]) -> dict[str, float]:
     return {feature.name: float(str(row[feature.name])) for feature in FEATURES}
 
 
-def source_features(row: Mapping[str, object]) -> dict[str, float]:
-    """Return the columns :data:`~vmafcast.common.feature_names.SOURCE` from a row of surveys, stored or just made.
+def source_features(row: Mapping[str, object], wanted: Sequence[str] = SOURCE) -> dict[str, float]:
+    """Return columns of :data:`~vmafcast.common.feature_names.SOURCE` from a row of surveys, stored or just made.
 
     Training and serving both come through here, so that they cannot disagree about a meaning.
+
+    Parameters
+    ----------
+    row
+        The row.
+    wanted
+        Which of the columns. What an older version did not measure does not matter to who does not ask for it.
 
     Raises
     ------
     DataError
         The source was not probed with the encode that they are taken from, or a value is not a finite number.
     """
-    raw = [row.get(f"{ANCHOR.name}_{name}") for name in ("vmaf", "psnr_y", "motion2")]
+    raw = [row.get(f"{ANCHOR.name}_{name.removeprefix('probe_')}") for name in wanted]
     numbers = [float(value) if isinstance(value, int | float) else math.nan for value in raw]
     if not all(math.isfinite(value) for value in numbers):
         raise DataError(
             f"{row.get('source')} was not surveyed with the probe {ANCHOR.name}; measure it again with this version"
         )
-    return dict(zip(SOURCE, numbers, strict=True))
+    return dict(zip(wanted, numbers, strict=True))

@@ -44,6 +44,7 @@ def frame_table(store: CorpusStore, features: Sequence[str], teacher: str) -> pl
         are asked for, and its surveys are not there, or not of these sources, this teacher or this version.
     """
     of_frame = [name for name in features if name not in SOURCE]
+    of_source = [name for name in features if name in SOURCE]
     every = store.encodes()
     encodes = every.select("cell", "frames", *ENCODE_COLUMNS)
     others = sorted(set(encodes["teacher"].unique()) - {teacher})
@@ -62,18 +63,18 @@ def frame_table(store: CorpusStore, features: Sequence[str], teacher: str) -> pl
     table = encodes.join(frames, on="cell", how="inner")
     if table["cell"].n_unique() != encodes.height:
         raise DataError(f"{store.folder} has encodes without frames; build it again with the same command")
-    if len(of_frame) < len(features):
-        table = table.join(_of_sources(store, every, teacher), on="source", how="left")
+    if of_source:
+        table = table.join(_of_sources(store, of_source, every, teacher), on="source", how="left")
     return table.drop("frames").sort("source", "encoder", "preset", "quality", "cell", "frame")
 
 
-def _of_sources(store: CorpusStore, encodes: pl.DataFrame, teacher: str) -> pl.DataFrame:
-    """Return ``source`` and the columns ``SOURCE``, one row for each source of ``encodes``."""
+def _of_sources(store: CorpusStore, wanted: Sequence[str], encodes: pl.DataFrame, teacher: str) -> pl.DataFrame:
+    """Return ``source`` and the columns ``wanted`` of ``SOURCE``, one row for each source of ``encodes``."""
     path, again = store.folder / SURVEYS, f"run {survey_command(store.folder)}"
     surveys = read_surveys(store.folder)
     if surveys is None:
         raise DataError(
-            f"{store.folder} has no {SURVEYS}, which {', '.join(SOURCE)} are taken from; measure its sources: {again}"
+            f"{store.folder} has no {SURVEYS}, which {', '.join(wanted)} are taken from; measure its sources: {again}"
         )
     measured = (teacher, REVISION, PROBE_REVISION)
     for *made, name in surveys.select("teacher", "complexity_revision", "probe_revision", "source").iter_rows():
@@ -87,5 +88,5 @@ def _of_sources(store: CorpusStore, encodes: pl.DataFrame, teacher: str) -> pl.D
         if name not in known or (sha is not None and known[name] != sha):
             how = "is another file than the one that was encoded" if name in known else "is not there"
             raise DataError(f"{path}: {name} {how}; {again}")
-    rows = [{"source": row["source"], **source_features(row)} for row in surveys.iter_rows(named=True)]
+    rows = [{"source": row["source"], **source_features(row, wanted)} for row in surveys.iter_rows(named=True)]
     return pl.DataFrame(rows)

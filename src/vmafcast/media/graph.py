@@ -17,6 +17,7 @@ from vmafcast.media.features import FeatureSet
 from vmafcast.media.source import DEMUXERS, PROTOCOLS, Source, input_url
 
 CONTAINER = "matroska"
+SSIM = "ssim"
 XPSNR = "xpsnr"
 DEINTERLACER = "bwdif"
 XPSNR_REVISION = 2
@@ -95,10 +96,10 @@ class Scoring:
     def __post_init__(self) -> None:
         """Raise RequestError where frames are to be passed over that a feature set cannot do without."""
         if self.every < 1 or (
-            self.every > 1 and any(each.filters or not each.extractors for each in self.feature_sets)
+            self.every > 1 and any(set(each.filters) - {SSIM} or not each.extractors for each in self.feature_sets)
         ):
             raise RequestError(
-                f"every {self.every}. frame cannot be scored; give 1, or more with what libvmaf itself measures"
+                f"every {self.every}. frame cannot be scored; give 1, or more with what libvmaf and SSIM measure"
             )
 
     @property
@@ -274,15 +275,24 @@ def _score(
     """
     deepest = max(depth, source_depth(reference))
     form = pixel_format(deepest)
-    measures = [f"{name}=stats_file=c{cell}.{name}" for name in scoring.filters if name != XPSNR]
+    measures = [] if scoring.every > 1 else [_stats(name, cell) for name in scoring.filters if name != XPSNR]
     measures.append(_libvmaf(scoring, cell))
     if XPSNR in scoring.filters:
-        measures.append(f"{XPSNR}=stats_file=c{cell}.{XPSNR}")  # the last, as it may change what passes through it
-    copies = "".join(f"[r{i}]" for i in range(len(measures)))
-    passed = f"select='between(mod(n+1,{scoring.every}),0,2)'," if scoring.every > _WITH_NEIGHBOURS else ""
+        measures.append(_stats(XPSNR, cell))  # the last, as it may change what passes through it
+    copies = [f"[r{i}]" for i in range(len(measures))]
+    passed, distorted, beside = "", "[d0]", []
+    if scoring.every > _WITH_NEIGHBOURS:
+        passed = f"select='between(mod(n+1,{scoring.every}),0,2)',"
+    if scoring.every > 1 and SSIM in scoring.filters:
+        # SSIM is told from a frame alone: on a branch of its own, which the neighbours do not enter.
+        scored = f"select='not(mod(n,{_subsample(scoring)}))'"
+        distorted = ",split[d0][da]"
+        copies.append("[ra]")
+        beside = [f"[da]{scored}[db]", f"[ra]{scored}[rb]", f"[db][rb]{_stats(SSIM, cell)}:shortest=1,nullsink"]
     parts = [
-        f"[{distorted_pad}]{_timeline(reference)},{before}{passed}format={form}{colour_range},{_NO_COLOUR}[d0]",
-        f"[{reference_pad}]{passed}format={form},{_NO_COLOUR},split={len(measures)}{copies}",
+        f"[{distorted_pad}]{_timeline(reference)},{before}{passed}format={form}{colour_range},{_NO_COLOUR}{distorted}",
+        f"[{reference_pad}]{passed}format={form},{_NO_COLOUR},split={len(copies)}{''.join(copies)}",
+        *beside,
     ]
     for i, measure in enumerate(measures):
         pads = f"[d{i}][r{i}]"
@@ -299,11 +309,18 @@ def _score(
     return ";".join(parts)
 
 
+def _stats(name: str, cell: int) -> str:
+    return f"{name}=stats_file=c{cell}.{name}"
+
+
+def _subsample(scoring: Scoring) -> int:
+    """Return which of the frames that come so far are scored: of frames far apart only they and their neighbours do."""
+    return min(scoring.every, _WITH_NEIGHBOURS)
+
+
 def _libvmaf(scoring: Scoring, cell: int) -> str:
     extractors = dict.fromkeys(name for each in scoring.feature_sets for name in each.extractors)
     features = ":feature=" + "|".join(f"name={name}" for name in extractors) if extractors else ""
     models = "|".join(f"version={teacher}\\\\:name={name}" for name, teacher in scoring.scores.items())
-    # Of frames far apart only they and their neighbours, which motion is told from, come so far.
-    every = min(scoring.every, _WITH_NEIGHBOURS)
-    fewer = f":n_subsample={every}" if every > 1 else ""
+    fewer = f":n_subsample={_subsample(scoring)}" if scoring.every > 1 else ""
     return f"libvmaf=model={models}:n_threads={scoring.threads}{fewer}:log_fmt=json:log_path=c{cell}.json{features}"

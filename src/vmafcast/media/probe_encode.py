@@ -31,11 +31,11 @@ from vmafcast.media.teachers import DEFAULT_TEACHER
 
 PROBE_FEATURES = FeatureSet(
     name="probe",
-    columns=(*CANONICAL6, "psnr_y"),
+    columns=(*CANONICAL6, "psnr_y", "ssim"),
     extractors=("adm", "vif", "motion", "psnr"),
-    filters=(),
+    filters=("ssim",),
 )
-"""What is measured of a probe's frames beside the teacher's score: what the teacher sees, and PSNR."""
+"""What is measured of a probe's frames beside the teacher's score: what the teacher sees, PSNR and SSIM."""
 
 KEY_INTERVAL = 250
 """Frames between key frames that most encoders keep by default, and that :meth:`ProbePoint.expected_bpp` assumes."""
@@ -116,6 +116,8 @@ class ProbePoint(Document):
         Share of the latter among all frames that do not begin a run.
     psnr_y
         Mean over the scored frames, in dB.
+    ssim
+        Mean over the scored frames, of luma, in [-1, 1].
     adm2, vif_scale0, vif_scale1, vif_scale2, vif_scale3, motion2
         Means over the scored frames of the teacher's own inputs.
     """
@@ -132,6 +134,7 @@ class ProbePoint(Document):
     bpp_b: float | None
     b_share: float
     psnr_y: float
+    ssim: float
     adm2: float
     vif_scale0: float
     vif_scale1: float
