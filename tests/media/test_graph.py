@@ -121,6 +121,17 @@ def test_frames_are_only_passed_over_where_libvmaf_alone_measures(sets, every):
         Scoring("vmaf_v0.6.1", sets, every=every)
 
 
+@pytest.mark.parametrize(("every", "among"), [(2, 2), (3, 3), (7, 3)])
+def test_ssim_sees_the_scored_frames_alone_and_libvmaf_their_neighbours_too(every, among):
+    both = replace(CANONICAL6, filters=("ssim",))
+    [graph] = graphs(score_only(SOURCE, SOURCE, Scoring("vmaf_v0.6.1", (both,), every=every)))
+    assert graph.count(f"select='not(mod(n,{among}))'") == 2
+    assert graph.count("ssim=") == 1
+    [libvmaf] = [part for part in graph.split(";") if "libvmaf" in part]
+    assert "[d0]" in libvmaf
+    assert "ssim" not in libvmaf
+
+
 @pytest.mark.parametrize(("every", "among", "selects"), [(1, None, 0), (3, 3, 0), (5, 3, 2)])
 def test_both_sides_lose_the_same_frames(every, among, selects):
     [graph] = graphs(score_only(SOURCE, SOURCE, Scoring("vmaf_v0.6.1", (CANONICAL6,), every=every)))

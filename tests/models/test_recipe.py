@@ -21,8 +21,9 @@ def test_the_shipped_recipes_are_as_they_are_described():
     assert get_recipe("fr_regressor_v1").vocabulary is None
     assert get_recipe("fr_regressor_v3").vocabulary == "v3"
     assert get_recipe("fr_regressor_v4").vocabulary == get_recipe("fr_regressor_lite").vocabulary == "v4"
-    assert set(get_recipe("fr_regressor_lite").feature_order) < {*LITE, *ACTIVITY, *SOURCE}
-    for name in ("fr_regressor_v3", "fr_regressor_v4", "fr_regressor_lite"):
+    for name in ("fr_regressor_lite", "fr_regressor_lite_psnr"):
+        assert set(get_recipe(name).feature_order) < {*LITE, *ACTIVITY, *SOURCE}
+    for name in ("fr_regressor_v3", "fr_regressor_v4", "fr_regressor_lite", "fr_regressor_lite_psnr"):
         assert get_recipe(name).unknown_share > 0
         assert get_recipe(name).unset_share > 0
 
@@ -77,10 +78,15 @@ def test_the_blind_twin_differs_by_the_codec_block_alone():
     assert changed == {"vocabulary", "unknown_share", "unset_share"}
 
 
-def test_the_lite_recipe_that_is_told_nothing_is_the_blind_twin_of_the_other():
-    assert get_recipe("fr_regressor_lite_blind") == get_recipe("fr_regressor_lite").blind().model_copy(
+def test_the_lite_recipe_that_is_told_nothing_is_the_blind_twin_of_that_with_psnr():
+    assert get_recipe("fr_regressor_lite_blind") == get_recipe("fr_regressor_lite_psnr").blind().model_copy(
         update={"name": "fr_regressor_lite_blind"}
     )
+
+
+def test_all_that_lite_measures_of_an_encode_is_ssim():
+    of_the_source = {"motion2", *ACTIVITY, *SOURCE}
+    assert set(get_recipe("fr_regressor_lite").feature_order) - of_the_source == {"ssim"}
 
 
 def test_an_unknown_recipe_lists_those_there_are():

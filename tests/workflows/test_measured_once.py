@@ -32,6 +32,7 @@ from vmafcast.workflows.train import TrainRequest, train
 TEACHER = "vmaf_v0.6.1"
 LITE = get_recipe("fr_regressor_lite")
 FRAME = tuple(name for name in LITE.feature_order if name not in SOURCE)
+ONCE = tuple(name for name in LITE.feature_order if name in SOURCE)
 
 
 @pytest.fixture
@@ -60,19 +61,19 @@ def test_the_anchor_is_one_of_the_probes_own_encodes():
 
 def test_every_frame_of_a_source_is_told_what_was_measured_of_it(surveyed):
     rows = corpus_rows(surveyed, LITE)
-    places = [rows.feature_names.index(name) for name in SOURCE]
+    places = [rows.feature_names.index(name) for name in ONCE]
     stored = pl.read_parquet(surveyed.folder / SURVEYS)
     assert stored.height == 3
     for row in stored.iter_rows(named=True):
         own = rows.features[rows.sources == row["source"]][:, places]
-        probe = [row[f"libx264_veryfast_31_{name}"] for name in ("vmaf", "psnr_y", "motion2")]
+        probe = [row[f"libx264_veryfast_31_{name}"] for name in ("vmaf", "ssim", "motion2")]
         assert len(own) == 6 * 9
         assert np.allclose(own, probe, atol=1e-9)
 
 
 def test_frames_keep_their_own_columns(surveyed):
     with_source = frame_table(surveyed, LITE.feature_order, TEACHER)
-    assert with_source.drop(SOURCE).equals(frame_table(surveyed, FRAME, TEACHER))
+    assert with_source.drop(ONCE).equals(frame_table(surveyed, FRAME, TEACHER))
 
 
 def test_a_corpus_without_surveys_says_what_to_run(store):
@@ -90,7 +91,7 @@ def test_a_corpus_without_surveys_says_what_to_run(store):
         ({"probe_revision": pl.col("probe_revision") - 1}, "what is asked for is"),
         ({"teacher": pl.lit("vmaf_v0.6.1neg")}, "by vmaf_v0.6.1neg"),
         ({f"{ANCHOR.name}_vmaf": pl.lit(None, dtype=pl.Float64)}, "was not surveyed with the probe"),
-        ({f"{ANCHOR.name}_psnr_y": pl.lit(math.inf)}, "was not surveyed with the probe"),
+        ({f"{ANCHOR.name}_ssim": pl.lit(math.inf)}, "was not surveyed with the probe"),
     ],
 )
 def test_surveys_that_do_not_fit_are_refused(alone, change, words):
@@ -108,6 +109,15 @@ def test_a_survey_of_another_probe_has_no_anchor(surveyed):
         source_features(row)
 
 
+def test_surveys_from_before_ssim_was_measured_serve_who_does_not_want_it(alone):
+    path = alone.folder / SURVEYS
+    table = pl.read_parquet(path)
+    table.drop(name for name in table.columns if name.endswith("_ssim")).write_parquet(path)
+    with pytest.raises(DataError, match=f"was not surveyed with the probe {ANCHOR.name}; measure it again"):
+        corpus_rows(alone, LITE)
+    assert corpus_rows(alone, get_recipe("fr_regressor_lite_psnr")).feature_names[-1] == "probe_motion2"
+
+
 def test_a_report_names_the_surveys_among_what_was_read(model):
     _, folder = model
     report = json.loads((folder / "loso_seed0.json").read_text())
@@ -120,7 +130,7 @@ def test_a_pair_of_videos_is_measured_as_the_corpus_was(model, surveyed, clips, 
     pair = (clips / "beta.mkv", clips / "beta.mkv")
     found = predict_clip(*pair, ffmpeg=ffmpeg, model=served, cache=tmp_path / "cache")
     table = frame_table(surveyed, LITE.feature_order, TEACHER).filter(pl.col("source") == "beta")
-    lossless = {"psnr_y": 60.0, "ssim": 1.0}  # libvmaf's cap; what belongs to the source is that of any of its encodes
+    lossless = {"ssim": 1.0}  # what belongs to the source is that of any of its encodes
     encode = table.filter(pl.col("cell") == table["cell"][0]).with_columns(
         pl.lit(value, dtype=pl.Float32).alias(name) for name, value in lossless.items()
     )
@@ -172,14 +182,14 @@ def test_a_model_that_does_not_want_it_measures_nothing_of_it(ensembled, clips, 
 def test_a_table_of_frames_alone_is_told_where_the_rest_is_measured(model, surveyed, tmp_path):
     served, _ = model
     whole = frame_table(surveyed, LITE.feature_order, TEACHER)
-    whole.drop(SOURCE).write_parquet(tmp_path / "frames.parquet")
+    whole.drop(ONCE).write_parquet(tmp_path / "frames.parquet")
     with pytest.raises(DataError, match=r"probe_vmaf.*give the two videos"):
         predict_table(tmp_path / "frames.parquet", served)
     whole.write_parquet(tmp_path / "whole.parquet")
     assert len(predict_table(tmp_path / "whole.parquet", served).predicted) == whole.height
-    whole.drop("psnr_y").write_parquet(tmp_path / "no_psnr.parquet")
-    with pytest.raises(DataError, match=r"psnr_y \(or integer_psnr_y\), which the model needs$"):
-        predict_table(tmp_path / "no_psnr.parquet", served)
+    whole.drop("ssim").write_parquet(tmp_path / "no_ssim.parquet")
+    with pytest.raises(DataError, match=r"ssim \(or integer_ssim\), which the model needs$"):
+        predict_table(tmp_path / "no_ssim.parquet", served)
 
 
 def test_a_table_of_frames_cannot_be_learnt_from(surveyed, tmp_path):
@@ -196,5 +206,5 @@ def test_the_card_says_what_is_measured_once(model, ensembled):
     own, other = (
         frame_card_facts(each.sidecar).summary[0] for each in (model[0], load_file(ensembled.folder / "model.onnx"))
     )
-    assert "from 10 measurements that cost little, 3 of which are made of the source once" in own
+    assert "from 6 measurements that cost little, 3 of which are made of the source once" in own
     assert "of the source once" not in other

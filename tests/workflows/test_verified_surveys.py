@@ -100,6 +100,13 @@ def test_a_column_that_is_not_there_is_named(corpus, column):
     only(corpus, "unreadable", SURVEYS, column)
 
 
+def test_a_table_from_before_ssim_was_measured_is_sound(corpus):
+    path = corpus.folder / SURVEYS
+    table = pl.read_parquet(path)
+    table.drop(name for name in table.columns if name.endswith("_ssim")).write_parquet(path)
+    assert found(corpus) == found(corpus, "note") == []
+
+
 def test_a_table_without_a_probe_says_how_to_get_one(corpus):
     path = corpus.folder / SURVEYS
     table = pl.read_parquet(path)
@@ -137,6 +144,7 @@ IMPOSSIBLE = [
     (f"{PROBE}_vmaf", 100.5), (f"{PROBE}_vmaf", NAN), (f"{PROBE}_vmaf", None), (f"{PROBE}_vmaf_p5", -1.0),
     (f"{PROBE}_vmaf_harmonic_mean", 101.0), (f"{PROBE}_psnr_y", 200.0), (f"{PROBE}_psnr_y", None),
     (f"{PROBE}_adm2", 1.6), (f"{PROBE}_vif_scale0", None), (f"{PROBE}_motion2", -1.0),
+    (f"{PROBE}_ssim", 1.01), (f"{PROBE}_ssim", NAN),
 ]  # fmt: skip
 
 
@@ -159,6 +167,7 @@ def test_an_impossible_value_is_found_where_the_corpus_is_verified(corpus):
     [
         ("noise", 0.0), ("dark_share", 1.0), ("complexity_cpu_s", 0.0), ("mc_gain", -0.01),
         (f"{PROBE}_vmaf", 100.0), (f"{PROBE}_vmaf_p5", 0.0), (f"{PROBE}_bpp", 1e-9), (f"{PROBE}_bpp_p", None),
+        (f"{PROBE}_ssim", 1.0), (f"{PROBE}_ssim", None),
         (f"{PROBE}_bpp_inter", 0.0), (f"{PROBE}_psnr_y", 60.0), (f"{PROBE}_adm2", 1.2), (f"{PROBE}_motion2", 0.0),
     ],
 )  # fmt: skip

@@ -20,7 +20,8 @@ _AT_LEAST_1 = (
 )  # fmt: skip
 _HIGHEST = {name: teacher.high for name, teacher in TEACHERS.items()}
 _SCORES = ("vmaf", "vmaf_harmonic_mean", "vmaf_p5")
-_MAY_BE_MISSING = ("bpp_inter", "bpp_p", "bpp_b")  # where the sample has no such frames
+_LATER = ("ssim",)  # earlier versions did not measure it: only who learns from it asks for it
+_MAY_BE_MISSING = ("bpp_inter", "bpp_p", "bpp_b", *_LATER)  # the others where the sample has no such frames
 _DEEPEST = 16  # no encode is scored at more bits, and none has a higher PSNR
 _SLACK = 1e-6
 _NAMED = 3  # sources that a note names
@@ -34,7 +35,9 @@ def check_surveys(surveys: pl.DataFrame, again: str) -> Iterator[Finding]:
     encodes = probe_encodes(surveys)
     if not encodes:
         yield problem("unreadable", SURVEYS, f"it has no encode of the probe; run {again}")
+    later = tuple(f"_{name}" for name in _LATER)
     wanted = [f"{encode}_{name}" for encode in encodes for name in OF_A_PROBE]
+    wanted = [name for name in wanted if name in surveys.columns or not name.endswith(later)]
     if missing := [name for name in wanted if name not in surveys.columns]:
         yield problem("unreadable", SURVEYS, f"it has no column {', '.join(missing)}; run {again}")
     columns = [name for name in (*NEEDED, *wanted) if name in surveys.columns]
@@ -124,6 +127,7 @@ def _possible_points() -> dict[str, pl.Expr]:
         **{name: ~impossible(name) for name in OF_A_PROBE if name in LIMITS},
         **{name: _within(name, 0, above=True) for name in ("bpp", "bpp_i")},
         **{name: _within(name, 0) | pl.col(name).is_null() for name in _MAY_BE_MISSING},
+        **{name: ~impossible(name) | pl.col(name).is_null() for name in _LATER},
         **{name: _within(name, 0) & (pl.col(name) <= pl.col("highest") + _SLACK) for name in _SCORES},
         "b_share": _within("b_share", 0, 1),
         "psnr_y": _within("psnr_y", 0, psnr_ceiling(_DEEPEST)),
@@ -133,7 +137,9 @@ def _possible_points() -> dict[str, pl.Expr]:
 def _points(surveys: pl.DataFrame, encode: str) -> pl.DataFrame:
     """Return what was measured of one encode of the probe, and the end of the range of its teacher."""
     highest = pl.col("teacher").replace_strict(_HIGHEST, default=100.0, return_dtype=pl.Float64)
-    return surveys.select("source", highest=highest, **{name: pl.col(f"{encode}_{name}") for name in OF_A_PROBE})
+    own = {name: f"{encode}_{name}" for name in OF_A_PROBE}
+    points = {name: pl.col(column) if column in surveys.columns else pl.lit(None) for name, column in own.items()}
+    return surveys.select("source", highest=highest, **points)
 
 
 def _within(name: str, low: float, high: float = math.inf, *, above: bool = False) -> pl.Expr:
