@@ -27,6 +27,7 @@ from vmafcast.workflows.held_out import held_out_table
 from vmafcast.workflows.rows import CorpusRows, labelled_rows
 
 RECIPE = get_recipe("fr_regressor_lite")
+FULL = get_recipe("fr_regressor_lite_psnr").feature_order
 LUMA = ("psnr_y", "ssim", "xpsnr_y", "motion2")
 LEVEL = Fraction(9, 10)
 
@@ -37,16 +38,18 @@ def _without(*names: str) -> tuple[str, ...]:
 
 VARIANTS = {
     "the recipe": RECIPE.feature_order,
+    "without the SSIM of the probe": _without("probe_ssim"),
     "without the probe": _without(*SOURCE),
-    "without SSIM": _without("ssim"),
-    "with XPSNR": (*RECIPE.feature_order, "xpsnr_y"),
-    "without the frames' activity": _without(*ACTIVITY),
-    "without PSNR": _without("psnr_y"),
-    "SSIM, motion and activity alone": ("ssim", "motion2", *ACTIVITY),
-    "without anything of the source, with XPSNR": (*LUMA, *ACTIVITY),
+    "without activity": _without(*ACTIVITY),
+    "with activity at four scales": (*_without(*ACTIVITY), *ACTIVITY),
+    "with the PSNR of the probe": (*RECIPE.feature_order, "probe_psnr_y"),
+    "with PSNR, in both": (*RECIPE.feature_order, "psnr_y", "probe_psnr_y"),
+    "fr_regressor_lite_psnr's": FULL,
+    "these without PSNR": tuple(name for name in FULL if name != "psnr_y"),
     "PSNR, SSIM, XPSNR of luma and motion alone": LUMA,
     "the set lite: these with chroma": LITE,
 }
+"""Each trained as the recipe is."""
 
 
 def _clip_width(labelled: CorpusRows, result: LosoResult) -> float:

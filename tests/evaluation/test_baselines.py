@@ -8,7 +8,8 @@ from scipy.optimize import curve_fit
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
 
-from vmafcast.evaluation.baselines import BOOSTING_ITERATIONS, baselines_of, evaluate_baseline
+from vmafcast.common.errors import DataError
+from vmafcast.evaluation.baselines import BOOSTING_ITERATIONS, baselines_of, columns_beside, evaluate_baseline
 from vmafcast.evaluation.folds import leave_one_encoder_out, leave_one_source_out
 from vmafcast.models.recipe import get_recipe
 from vmafcast.models.training import rows_design
@@ -33,7 +34,25 @@ def inputs(recipe, rows):
 
 def test_which_baselines_stand_beside_which_recipe():
     assert list(baselines_of(get_recipe("fr_regressor_lite"))) == EVERY
+    assert list(baselines_of(get_recipe("fr_regressor_lite_psnr"))) == EVERY
     assert list(baselines_of(get_recipe("fr_regressor_v3"))) == EVERY[:2]
+
+
+def test_psnr_is_asked_for_where_a_baseline_looks_at_it_and_the_recipe_does_not():
+    assert columns_beside(get_recipe("fr_regressor_lite")) == ("psnr_y",)
+    assert columns_beside(get_recipe("fr_regressor_lite_psnr")) == columns_beside(get_recipe("fr_regressor_v3")) == ()
+
+
+def test_psnr_beside_the_recipes_own_columns_gives_the_same_curves(rows, folds, small_recipe):
+    without = small_recipe.model_copy(update={"feature_order": ("ssim", "motion2")})
+    own = evaluate_baseline("psnr-logistic", small_recipe, rows, folds)
+    beside = evaluate_baseline("psnr-logistic", without, rows, folds)
+    assert np.array_equal(own.predictions, beside.predictions)
+    bare = replace(rows, features=rows.features[:, 1:], feature_names=("ssim", "motion2"))
+    with pytest.raises(DataError, match="lack psnr_y"):
+        evaluate_baseline("psnr-logistic", without, bare, folds)
+    of_two = [evaluate_baseline("ridge", without, each, folds).predictions for each in (rows, bare)]
+    assert np.array_equal(*of_two)  # others do not see what is not the recipe's
 
 
 def test_ridge_is_that_of_scikit_learn(rows, folds, small_recipe):

@@ -23,9 +23,10 @@ from vmafcast.models.recipe import get_recipe
 from vmafcast.models.runtime import FrameModel
 from vmafcast.models.sidecar import SurveyFacts
 from vmafcast.registry.frame_card import frame_card_facts
+from vmafcast.workflows.evaluate import EvaluateRequest, evaluate
 from vmafcast.workflows.predict import predict_clip
 from vmafcast.workflows.predict_table import predict_table
-from vmafcast.workflows.rows import corpus_rows
+from vmafcast.workflows.rows import corpus_rows, labelled_rows
 from vmafcast.workflows.serving import load_file
 from vmafcast.workflows.train import TrainRequest, train
 
@@ -208,3 +209,11 @@ def test_the_card_says_what_is_measured_once(model, ensembled):
     )
     assert "from 6 measurements that cost little, 3 of which are made of the source once" in own
     assert "of the source once" not in other
+
+
+def test_the_baseline_on_psnr_stands_beside_lite_though_lite_does_not_look_at_it(surveyed):
+    small = LITE.model_copy(update={"epochs": 1, "hidden": 4, "depth": 1, "frame_stride": 1})
+    found = evaluate(EvaluateRequest(small, surveyed.folder, baselines=True))
+    [curve] = [each for each in found.contenders if each.name == "psnr-logistic"]
+    assert curve.means.mean_rmse > 0
+    assert labelled_rows(surveyed, LITE, ("psnr_y",)).rows.feature_names == (*LITE.feature_order, "psnr_y")

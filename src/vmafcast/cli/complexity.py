@@ -60,6 +60,7 @@ def complexity(
                     f"{point.encoder} {point.preset} {point.quality}",
                     point.vmaf,
                     point.psnr_y,
+                    point.ssim,
                     point.bpp_i,
                     point.bpp_inter,
                 ]
@@ -67,8 +68,8 @@ def complexity(
             ]
             console.table(
                 f"probe: {probed.cpu_seconds:.2f} CPU s",
-                ["encode", "VMAF", "PSNR, dB", "bit/pixel of key frames", "of other frames"], points,
-                decimals={"bit/pixel of key frames": 4, "of other frames": 4},
+                ["encode", "VMAF", "PSNR, dB", "SSIM", "bit/pixel of key frames", "of other frames"], points,
+                decimals={"SSIM": 4, "bit/pixel of key frames": 4, "of other frames": 4},
             )  # fmt: skip
         console.show(
             f"frames {runs}: measured at {measured.frames_per_second:.0f} frames a second of one core, "

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from vmafcast.common.errors import DataError
 from vmafcast.common.progress import Silent
 from vmafcast.evaluation.logistic import fit_logistic
+from vmafcast.models.design import select_features
 from vmafcast.models.training import rows_design
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 RIDGE_PENALTY: Final = 1.0
 BOOSTING_ITERATIONS: Final = 300
 _PSNR: Final = "psnr_y"
+_COMPARED: Final = frozenset({_PSNR, "ssim"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +109,8 @@ def _boosting(train: Inputs, target: NDArray[np.float64]) -> Predictor:
 
 def _psnr_logistic(train: Inputs, target: NDArray[np.float64]) -> Predictor:
     """Fit one curve for each encoder; an encoder that was not learnt from gets the curve of all."""
-    assert train.psnr is not None
+    if train.psnr is None:
+        raise DataError(f"the rows lack {_PSNR}, which the baseline on it looks at")
     psnr = train.psnr
     pooled = fit_logistic(psnr, target)
     own = {
@@ -138,8 +142,18 @@ _CHEAP: Mapping[str, Baseline] = MappingProxyType({
 
 
 def baselines_of(recipe: Recipe) -> Mapping[str, Baseline]:
-    """Return the baselines that must stand beside ``recipe``, by name; the one on PSNR where the recipe sees PSNR."""
-    return MappingProxyType({**_GENERAL, **(_CHEAP if _PSNR in recipe.feature_order else {})})
+    """Return the baselines that must stand beside ``recipe``, by name.
+
+    The one on PSNR stands beside a recipe that compares pictures by PSNR or SSIM: what does it do better than a curve?
+    """
+    compares = not _COMPARED.isdisjoint(recipe.feature_order)
+    return MappingProxyType({**_GENERAL, **(_CHEAP if compares else {})})
+
+
+def columns_beside(recipe: Recipe) -> tuple[str, ...]:
+    """Return the columns that the baselines of ``recipe`` look at and it does not; rows have to hold them too."""
+    lacking = _PSNR not in recipe.feature_order and not _CHEAP.keys().isdisjoint(baselines_of(recipe))
+    return (_PSNR,) if lacking else ()
 
 
 def evaluate_baseline(
@@ -152,9 +166,14 @@ def evaluate_baseline(
     name
         One of :func:`baselines_of`.
     recipe, rows, folds
-        As for :func:`vmafcast.evaluation.loso.evaluate_loso`.
+        As for :func:`vmafcast.evaluation.loso.evaluate_loso`; the rows with :func:`columns_beside`.
     progress
         Where to report; one unit is one fold.
+
+    Raises
+    ------
+    DataError
+        The rows lack a column that the baseline looks at.
     """
     began = time.perf_counter()
     fit = baselines_of(recipe)[name].fit
@@ -176,5 +195,7 @@ def evaluate_baseline(
 def _inputs(recipe: Recipe, rows: Rows, seen: Sequence[str]) -> Inputs:
     design = rows_design(recipe, rows, trained=seen)
     features = design.features.astype(np.float64)
-    psnr = features[:, recipe.feature_order.index(_PSNR)] if _PSNR in recipe.feature_order else None
+    psnr = None
+    if _PSNR in rows.feature_names:
+        psnr = select_features((_PSNR,), rows.feature_names, rows.features)[:, 0].astype(np.float64)
     return Inputs(np.concatenate([features, design.block.astype(np.float64)], axis=1), psnr, rows.encoders)

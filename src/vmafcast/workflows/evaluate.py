@@ -10,6 +10,7 @@ from vmafcast.common.documents import write_document
 from vmafcast.common.errors import RequestError
 from vmafcast.common.progress import Progress
 from vmafcast.common.provenance import RunRecord
+from vmafcast.evaluation.baselines import columns_beside
 from vmafcast.evaluation.compare import compare
 from vmafcast.evaluation.report import By, EvaluationReport
 from vmafcast.models.recipe import Recipe
@@ -68,7 +69,10 @@ def evaluate(request: EvaluateRequest, progress: Progress | None = None) -> Eval
             "baselines": request.baselines,
         },
     )
-    material = read_training_rows(request.recipe, request.corpus, frame_stride=request.frame_stride, progress=progress)
+    material = read_training_rows(
+        request.recipe, request.corpus, frame_stride=request.frame_stride,
+        beside=columns_beside(request.recipe) if request.baselines else (), progress=progress,
+    )  # fmt: skip
     record.read(material.inputs)
     found = compare(
         material.recipe, material.labelled.rows, material.facts, by=request.by, seeds=request.seeds,

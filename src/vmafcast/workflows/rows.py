@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,8 +49,8 @@ def corpus_rows(store: CorpusStore, recipe: Recipe) -> Rows:
     return labelled_rows(store, recipe).rows
 
 
-def labelled_rows(store: CorpusStore, recipe: Recipe) -> CorpusRows:
-    """Return every frame of a corpus as a row for ``recipe``, with its labels.
+def labelled_rows(store: CorpusStore, recipe: Recipe, beside: Sequence[str] = ()) -> CorpusRows:
+    """Return every frame of a corpus as a row for ``recipe``, with its labels, and with columns ``beside`` its own.
 
     An imported corpus may not state everything. An encode whose encoder or quality is not stated becomes a row of which
     the codec block says nothing (all zeros, see :mod:`vmafcast.models.design`); one whose preset is not stated gets
@@ -61,7 +61,8 @@ def labelled_rows(store: CorpusStore, recipe: Recipe) -> CorpusRows:
     DataError
         There is no corpus, it lacks a feature, is of another teacher, or is too small.
     """
-    table = frame_table(store, recipe.feature_order, recipe.teacher)
+    names = (*recipe.feature_order, *beside)
+    table = frame_table(store, names, recipe.teacher)
     if table.height < MINIMUM_ROWS:
         raise DataError(f"{store.folder} has {table.height} frames; training takes at least {MINIMUM_ROWS}")
     if recipe.codec_aware:
@@ -72,8 +73,8 @@ def labelled_rows(store: CorpusStore, recipe: Recipe) -> CorpusRows:
     norms = np.array([places[row] for row in table.select("encoder", "preset", "quality").iter_rows()])
     told = pl.when(pl.col("quality").is_null()).then(pl.lit(UNKNOWN)).otherwise("encoder")
     rows = Rows(
-        features=table.select(recipe.feature_order).to_numpy(),
-        feature_names=recipe.feature_order,
+        features=table.select(names).to_numpy(),
+        feature_names=names,
         target=table["vmaf"].to_numpy().astype(np.float32),
         groups=table["source_group"].to_numpy().astype(np.str_),
         encoders=table.select(told).to_series().to_numpy().astype(np.str_),

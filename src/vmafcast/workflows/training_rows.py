@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +56,7 @@ def read_training_rows(
     place: Path,
     *,
     frame_stride: int | None = None,
+    beside: Sequence[str] = (),
     groups_file: Path | None = None,
     teacher: str | None = None,
     progress: Progress | None = None,
@@ -67,6 +68,8 @@ def read_training_rows(
     frame_stride
         Learn from every k-th frame; None for the recipe's, which a table lowers where it would leave less than
         :data:`ENOUGH_ROWS`.
+    beside
+        Columns of a corpus that are wanted beside the recipe's own.
     groups_file, teacher
         Of a table: which sources are the same material, and whose scores it holds.
 
@@ -83,7 +86,7 @@ def read_training_rows(
             raise RequestError(f"{place} is a corpus, which knows its source groups and teacher; leave the options out")
         store = CorpusStore(place)
         own = recipe if frame_stride is None else recipe.model_copy(update={"frame_stride": frame_stride})
-        labelled = labelled_rows(store, own)
+        labelled = labelled_rows(store, own, beside)
         surveys = (place / SURVEYS,) if wants_source else ()
         return TrainingRows(own, labelled, corpus_facts(store, labelled.rows), (*store.files(), *surveys), ())
     if not place.is_file():
