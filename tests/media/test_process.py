@@ -354,6 +354,21 @@ def test_the_environment_of_the_caller_is_passed_on(tmp_path, monkeypatch):
     assert "SVT_LOG" not in os.environ
 
 
+def test_memory_comes_in_large_pieces_where_it_is_not_cleared_beside_what_the_caller_asks_of_glibc(
+    tmp_path, monkeypatch
+):
+    seen = 'echo "$GLIBC_TUNABLES $MALLOC_PERTURB_" > seen\n'
+    said = []
+    for before, clear in ((None, True), (None, False), ("glibc.malloc.arena_max=1", False)):
+        monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+        if before:
+            monkeypatch.setenv("GLIBC_TUNABLES", before)
+        run_ffmpeg(stand_in(tmp_path, seen), ["-c:v", "libx264"], folder=tmp_path, doing="testing", clear_memory=clear)
+        said.append((tmp_path / "seen").read_text().split())
+    pieces = "glibc.malloc.top_pad=67108864:glibc.malloc.trim_threshold=4294967296"
+    assert said == [["255"], [pieces], [f"glibc.malloc.arena_max=1:{pieces}"]]
+
+
 # --------------------------------------------------------------------------------------------- the same bytes again
 
 

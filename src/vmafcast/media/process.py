@@ -41,6 +41,10 @@ _LONGEST_POLL_SECONDS = 1.0
 _TAIL_LINES = 6
 _GRACE_SECONDS = 2.0
 
+_LARGE_PIECES = ("glibc.malloc.top_pad=67108864", "glibc.malloc.trim_threshold=4294967296")
+"""Each of dozens of threads has a heap, which else grows by some pages at a time. What it may grow into costs nothing
+until it is used; large buffers still come from the system by themselves, and hold nothing."""
+
 _running: set[subprocess.Popen[bytes]] = set()
 _running_lock = threading.Lock()
 
@@ -109,7 +113,8 @@ def run_ffmpeg(
         short run.
     clear_memory
         Whether x264 is given memory that holds nothing, without which its encodes may differ from run to run. It costs
-        4 to 14 % of a process that encodes with x264.
+        4 to 14 % of a process that encodes with x264. Where it is not, memory is taken from the system in large pieces,
+        which spares a process of a second 4 %.
 
     Raises
     ------
@@ -198,8 +203,13 @@ def _environment(arguments: Sequence[str], *, clear_memory: bool) -> dict[str, s
     another byte, and a process that encodes several cells hands on what one of them freed. glibc is told to fill what
     it gives out with zeros (the complement of 255), which is what a young process finds there anyway.
     """
-    quiet = {"SVT_LOG": "1"}
-    return quiet | {"MALLOC_PERTURB_": "255"} if clear_memory and "libx264" in arguments else quiet
+    said = {"SVT_LOG": "1"}
+    if not clear_memory:
+        before = os.environ.get("GLIBC_TUNABLES")
+        said["GLIBC_TUNABLES"] = ":".join(filter(None, (before, *_LARGE_PIECES)))
+    elif "libx264" in arguments:
+        said["MALLOC_PERTURB_"] = "255"
+    return said
 
 
 def end_all() -> None:
