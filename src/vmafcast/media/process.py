@@ -205,8 +205,8 @@ def _environment(arguments: Sequence[str], *, clear_memory: bool) -> dict[str, s
     """
     said = {"SVT_LOG": "1"}
     if not clear_memory:
-        before = os.environ.get("GLIBC_TUNABLES")
-        said["GLIBC_TUNABLES"] = ":".join(filter(None, (before, *_LARGE_PIECES)))
+        callers = os.environ.get("GLIBC_TUNABLES")  # the last word on each is theirs
+        said["GLIBC_TUNABLES"] = ":".join(filter(None, (*_LARGE_PIECES, callers)))
     elif "libx264" in arguments:
         said["MALLOC_PERTURB_"] = "255"
     return said
