@@ -1,7 +1,7 @@
 """What is known before encoding, against one encode: the forecast of a 10 s clip beside one x265 medium encode of it.
 
-What a forecast costs is complexity and probe, the survey, and then asking a packaged predictor, every byte of it
-verified. Each is measured; the limit holds for all together.
+What a forecast costs is complexity and probe, the survey as the predictor asks for it, and then asking a packaged
+predictor, every byte of it verified. Each is measured; the limit holds for all together.
 
 The clip is 240 frames of 640x360 at 24 frames a second. With a FOLDER of clips, real footage: frames of as many as it
 takes, those at 640x360 first, scaled where they have another size; without one, the generated samples. It is kept as
@@ -41,7 +41,7 @@ from vmafcast.media.graph import EncodeSettings
 from vmafcast.media.process import run_ffmpeg
 from vmafcast.media.source import Source, input_url, probe
 from vmafcast.registry.store import Registry
-from vmafcast.workflows.forecast import load_predictor, source_facts
+from vmafcast.workflows.forecast import load_predictor, source_facts, survey_for
 from vmafcast.workflows.serving import packaged_folder
 
 WIDTH, HEIGHT, FPS, FRAMES = 640, 360, 24, 240
@@ -143,7 +143,7 @@ def _measure(ffmpeg: Ffmpeg, clip: Source, work: Path) -> dict[str, float]:
     begun = time.perf_counter()
     alone = survey(clip)
     middle = time.perf_counter()
-    both = survey(clip, probe_with=ffmpeg)
+    both = survey_for(load_predictor(Registry.open(packaged_folder()), FORECAST).sidecar, clip, probe_with=ffmpeg)
     ended = time.perf_counter()
     spent = time.process_time()
     load_predictor(Registry.open(packaged_folder()), FORECAST).forecast(source_facts(both))

@@ -8,7 +8,7 @@ from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.complexity.document import REVISION
 from vmafcast.media.complexity.facts import FEATURES
 from vmafcast.media.complexity.sample import DEFAULT_PLAN
-from vmafcast.media.probe_encode import DEFAULT_ENCODES
+from vmafcast.media.probe_encode import DEFAULT_ENCODES, DEFAULT_SHORTS
 from vmafcast.media.probe_encode import REVISION as PROBE_REVISION
 from vmafcast.models.predictor.inputs import PROBE_DETAILS
 from vmafcast.models.predictor.scale import from_logit
@@ -34,10 +34,11 @@ def write_corpus(folder, *, groups=10, hopeless=(), few=(), seed=0):
         }  # fmt: skip
         features = {each.name: float(np.exp(slope * hard)) for each, slope in zip(FEATURES, slopes, strict=True)}
         probe = {}
-        for encode in DEFAULT_ENCODES:
+        for encode in (*DEFAULT_ENCODES, *DEFAULT_SHORTS):
             probe[f"{encode.name}_bpp"] = float(np.exp(hard - 2.0))
             probe[f"{encode.name}_bpp_i"] = 4.0 * float(np.exp(0.5 * hard - 2.0))
             probe[f"{encode.name}_bpp_inter"] = float(np.exp(hard - 2.0))
+        for encode in DEFAULT_ENCODES:
             probe[f"{encode.name}_vmaf"] = float(from_logit(0.6 - 0.3 * hard))
             probe |= {f"{encode.name}_{detail}": float(hard + 0.05 * draw.normal()) for detail in PROBE_DETAILS}
         surveys.append({

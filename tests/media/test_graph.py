@@ -12,8 +12,10 @@ from vmafcast.media.features import ACTIVITY, CANONICAL6, LITE
 from vmafcast.media.graph import (
     EncodeSettings,
     Scoring,
+    ShortEncode,
     encode_depth,
     encode_only,
+    encode_short,
     one_process,
     pixel_format,
     score_only,
@@ -91,6 +93,23 @@ def test_the_source_is_decoded_once_for_all_jobs():
     assert arguments.count("-i") == 1
     assert arguments.count("-dec") == 2
     assert sum("libvmaf" in graph for graph in graphs(arguments)) == 2
+
+
+def test_a_short_encode_is_made_beside_the_jobs_in_their_container_and_not_scored():
+    short = ShortEncode(replace(JOBS[0], quality=40), 16)
+    arguments = one_process(SOURCE, JOBS, SCORING, ["c0.mkv", "c1.mkv"], [short])
+    graphs = [arguments[i + 1] for i, each in enumerate(arguments) if each == "-filter_complex"]
+    assert "split=5[e0][e1][e2][s0][s1]" in graphs[0]
+    assert "[e2]trim=end_frame=16,format=yuv420p[v2]" in graphs
+    at = arguments.index("[v2]")
+    own = arguments[at : arguments.index("c2.mkv") + 1]
+    assert own[-3:] == ["-f", "matroska", "c2.mkv"]
+    assert own[own.index("-crf") + 1] == "40"
+    assert "c2.packets" in own
+    # The decoders take what the first outputs made: a short one comes after them.
+    assert arguments.index("c1.mkv") < at < arguments.index("-dec")
+    assert arguments.count("-dec") == len(JOBS)
+    assert encode_short(SOURCE, short)[-3:] == ["-f", "matroska", "c0.mkv"]
 
 
 def test_frames_are_never_dropped_repeated_or_skipped():

@@ -8,17 +8,19 @@ import pytest
 from vmafcast.common.documents import read_document, to_json
 from vmafcast.common.errors import RequestError
 from vmafcast.encoders.catalogue import get_encoder
+from vmafcast.media import measure
 from vmafcast.media.complexity import SamplePlan, sampled
 from vmafcast.media.complexity.survey import survey
 from vmafcast.media.features import CANONICAL6
 from vmafcast.media.graph import EncodeSettings, Scoring
 from vmafcast.media.measure import encode_and_score
-from vmafcast.media.probe_encode import SCORED_EVERY, Probe, ProbeEncode, ProbeSettings, run_probe
+from vmafcast.media.probe_encode import SCORED_EVERY, Probe, ProbeEncode, ProbeSettings, ShortProbeEncode, run_probe
 from vmafcast.media.source import probe
 from vmafcast.media.teachers import DEFAULT_TEACHER
 
 X264 = ProbeEncode("libx264", "ultrafast", 30)
-SETTINGS = ProbeSettings((X264, ProbeEncode("libx264", "veryfast", 24)))
+SHORT = ShortProbeEncode("libx264", "ultrafast", 38, 10)
+SETTINGS = ProbeSettings((X264, ProbeEncode("libx264", "veryfast", 24)), (SHORT,))
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +45,52 @@ def test_a_probe_of_the_whole_source_is_a_plain_encode_of_it(ffmpeg, source):
         assert point.expected_bpp(40) == pytest.approx(8 * plain.bytes / (40 * 160 * 96))
 
 
+def test_a_short_encode_is_a_plain_encode_of_the_first_frames_spread_over_the_sample(
+    ffmpeg, source, run_tool, tmp_path
+):
+    found = run_probe(ffmpeg, source, settings=SETTINGS, plan=SamplePlan(1, 40))
+    first = tmp_path / "first.mkv"
+    run_tool("-i", source.path, "-frames:v", "10", "-c:v", "ffv1", first)
+    jobs = [EncodeSettings(get_encoder("libx264"), "ultrafast", quality) for quality in (38, 30)]
+    [cut] = encode_and_score(ffmpeg, probe(first), jobs[:1], Scoring(DEFAULT_TEACHER, (CANONICAL6,)))
+    [whole] = encode_and_score(ffmpeg, source, jobs[1:], Scoring(DEFAULT_TEACHER, (CANONICAL6,)))
+    cut_bits, whole_bits = (8 * each.packets.bytes / (160 * 96) for each in (cut, whole))
+    [point] = found.shorts
+    assert (point.encoder, point.preset, point.quality, point.first) == ("libx264", "ultrafast", 38, 10)
+    assert point.bpp_i == pytest.approx(cut_bits[0])
+    assert point.bpp_inter == pytest.approx(cut_bits[1:].mean() * whole_bits[1:].mean() / whole_bits[1:10].mean())
+    assert point.expected_bpp(40) == pytest.approx((point.bpp_i + 39 * point.bpp_inter) / 40)
+    assert SHORT.name == "libx264_ultrafast_38_first10"
+
+
+def test_short_encodes_change_nothing_of_the_others(ffmpeg, source):
+    plan = SamplePlan(2, 12)
+    without = run_probe(ffmpeg, source, settings=ProbeSettings((X264,), ()), plan=plan)
+    assert without.shorts == ()
+    assert run_probe(ffmpeg, source, settings=ProbeSettings((X264,), (SHORT,)), plan=plan).points == without.points
+
+
+def test_a_probe_in_two_steps_finds_the_same(ffmpeg, source, monkeypatch):
+    one = run_probe(ffmpeg, source, settings=SETTINGS, plan=SamplePlan(1, 12))
+    monkeypatch.setattr(measure, "supports_loopback", lambda _: False)
+    two = run_probe(ffmpeg, source, settings=SETTINGS, plan=SamplePlan(1, 12))
+    assert (two.points, two.shorts) == (one.points, one.shorts)
+
+
+@pytest.mark.parametrize("short", [ShortProbeEncode("libsvtav1", "12", 40, 8), replace(SHORT, frames=0)])
+def test_a_short_encode_without_a_whole_one_or_a_frame_is_refused(short):
+    with pytest.raises(RequestError, match=f"the probe {short.name} needs a whole encode by"):
+        ProbeSettings((X264,), (short,))
+    with pytest.raises(RequestError, match="each of them once"):
+        ProbeSettings((X264,), (SHORT, SHORT))
+
+
 def test_every_run_begins_with_a_key_frame_of_its_own(ffmpeg, source):
     encodes = (ProbeEncode("libx264", "veryfast", 30), ProbeEncode("libsvtav1", "12", 45))
     pixels = 160 * 96
-    one = run_probe(ffmpeg, source, settings=ProbeSettings(encodes), plan=SamplePlan(1, 6))
+    one = run_probe(ffmpeg, source, settings=ProbeSettings(encodes, ()), plan=SamplePlan(1, 6))
     for runs in (2, 3):
-        found = run_probe(ffmpeg, source, settings=ProbeSettings(encodes), plan=SamplePlan(runs, 6))
+        found = run_probe(ffmpeg, source, settings=ProbeSettings(encodes, ()), plan=SamplePlan(runs, 6))
         assert len(found.sampled_runs) == runs
         for point, alone in zip(found.points, one.points, strict=True):
             # As many bytes in key frames as there are runs: were there one only, their mean would be of it alone.
@@ -61,10 +103,11 @@ def test_a_source_of_one_frame_has_no_other_frames(ffmpeg, make_clip):
     for point in found.points:
         assert (point.bpp_inter, point.bpp_p, point.bpp_b, point.b_share) == (None, None, None, 0.0)
         assert point.expected_bpp(1) == point.expected_bpp(500) == point.bpp_i
+    assert (found.shorts[0].bpp_inter, found.shorts[0].expected_bpp(500)) == (None, found.shorts[0].bpp_i)
 
 
 def test_the_expected_size_counts_a_key_frame_every_250(ffmpeg, source):
-    point = run_probe(ffmpeg, source, settings=ProbeSettings((X264,)), plan=SamplePlan(1, 8)).points[0]
+    point = run_probe(ffmpeg, source, settings=ProbeSettings((X264,), ()), plan=SamplePlan(1, 8)).points[0]
     assert point.expected_bpp(1) == point.bpp_i
     assert point.expected_bpp(250) == pytest.approx((point.bpp_i + 249 * point.bpp_inter) / 250)
     assert point.expected_bpp(251) == pytest.approx((2 * point.bpp_i + 249 * point.bpp_inter) / 251)
@@ -75,14 +118,14 @@ def test_other_formats_and_odd_sizes_are_probed(ffmpeg, make_clip, run_tool, tmp
     path = tmp_path / "odd.mkv"
     clip = make_clip("odd.mkv", width=129, height=97, frames=6)
     run_tool("-i", clip, "-vf", f"format={form}", "-c:v", "ffv1", path)
-    found = run_probe(ffmpeg, probe(path), settings=ProbeSettings((X264,)))
-    plain = run_probe(ffmpeg, probe(clip), settings=ProbeSettings((X264,)))
+    found = run_probe(ffmpeg, probe(path), settings=ProbeSettings((X264,), ()))
+    plain = run_probe(ffmpeg, probe(clip), settings=ProbeSettings((X264,), ()))
     assert found.points[0].vmaf == pytest.approx(plain.points[0].vmaf, abs=2)
 
 
 def test_what_it_costs_is_told(ffmpeg, source):
     with sampled(source, SamplePlan(2, 8)) as sample:
-        found = run_probe(ffmpeg, source, settings=ProbeSettings((X264,)), sample=sample)
+        found = run_probe(ffmpeg, source, settings=ProbeSettings((X264,), ()), sample=sample)
     assert found.cpu_seconds > 0
     assert found.wall_seconds > 0
     assert found.sampling_cpu_seconds == sample.cpu_seconds > 0
@@ -100,19 +143,19 @@ def test_a_survey_decodes_once_and_remembers_both(ffmpeg, source, tmp_path):
     assert again.probe == first.probe
     assert again.complexity == first.complexity == alone.complexity
     assert again.cpu_seconds == first.cpu_seconds > alone.cpu_seconds
-    for change in ({"settings": ProbeSettings((X264,))}, {"probe_with": replace(ffmpeg, build="another")}):
+    for change in ({"settings": ProbeSettings((X264,), ())}, {"probe_with": replace(ffmpeg, build="another")}):
         asked = {"probe_with": ffmpeg, "settings": SETTINGS, **change}
         assert not survey(source, plan=plan, cache=cache, **asked).was_cached
 
 
 def test_a_probe_repeats_itself(ffmpeg, source):
-    settings = ProbeSettings((X264, ProbeEncode("libsvtav1", "12", 50)))
+    settings = ProbeSettings((X264, ProbeEncode("libsvtav1", "12", 50)), (SHORT,))
     one, two = (run_probe(ffmpeg, source, settings=settings, plan=SamplePlan(2, 6)) for _ in range(2))
-    assert one.points == two.points
+    assert (one.points, one.shorts) == (two.points, two.shorts)
 
 
 def test_the_document_is_read_back_as_it_was(ffmpeg, source, tmp_path):
-    found = run_probe(ffmpeg, source, settings=ProbeSettings((X264,)), plan=SamplePlan(1, 3))
+    found = run_probe(ffmpeg, source, settings=ProbeSettings((X264,), ()), plan=SamplePlan(1, 3))
     path = tmp_path / "probe.json"
     path.write_text(to_json(found))
     assert read_document(path, Probe) == found
@@ -122,4 +165,4 @@ def test_the_document_is_read_back_as_it_was(ffmpeg, source, tmp_path):
 @pytest.mark.parametrize("encodes", [(), (X264, X264)])
 def test_a_probe_of_nothing_or_of_the_same_twice_is_refused(encodes):
     with pytest.raises(RequestError, match="each of them once"):
-        ProbeSettings(encodes)
+        ProbeSettings(encodes, ())

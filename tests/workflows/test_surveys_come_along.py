@@ -71,6 +71,7 @@ def test_the_survey_of_a_source_in_several_is_that_of_the_first(part, tmp_path):
         {"teacher": pl.lit("vmaf_v0.6.1neg")},
         {"sample_length": pl.col("sample_length") + 1},
         {"libx264_slow_40_bpp": pl.lit(0.5)},  # a further encode of the probe
+        {"libx264_slow_40_first8_bpp": pl.lit(0.5)},  # one that is cut short
     ],
 )
 def test_surveys_that_were_not_made_alike_are_left_out(part, tmp_path, changes):

@@ -22,6 +22,7 @@ from vmafcast.corpus.verify import verify_corpus
 from vmafcast.workflows.surveys import survey_corpus
 
 PROBE = "libsvtav1_12_35"
+SHORT = "libx264_veryfast_40_first16"
 
 
 @pytest.fixture
@@ -107,6 +108,15 @@ def test_a_table_from_before_ssim_was_measured_is_sound(corpus):
     assert found(corpus) == found(corpus, "note") == []
 
 
+def test_a_table_from_before_encodes_were_cut_short_is_sound_and_one_with_half_of_them_is_not(corpus):
+    path = corpus.folder / SURVEYS
+    table = pl.read_parquet(path)
+    table.drop(name for name in table.columns if "_first" in name).write_parquet(path)
+    assert found(corpus) == found(corpus, "note") == []
+    table.drop(f"{SHORT}_bpp_inter").write_parquet(path)
+    only(corpus, "unreadable", SURVEYS, f"{SHORT}_bpp_inter")
+
+
 def test_a_table_without_a_probe_says_how_to_get_one(corpus):
     path = corpus.folder / SURVEYS
     table = pl.read_parquet(path)
@@ -145,6 +155,7 @@ IMPOSSIBLE = [
     (f"{PROBE}_vmaf_harmonic_mean", 101.0), (f"{PROBE}_psnr_y", 200.0), (f"{PROBE}_psnr_y", None),
     (f"{PROBE}_adm2", 1.6), (f"{PROBE}_vif_scale0", None), (f"{PROBE}_motion2", -1.0),
     (f"{PROBE}_ssim", 1.01), (f"{PROBE}_ssim", NAN),
+    (f"{SHORT}_bpp", 0.0), (f"{SHORT}_bpp_i", NAN), (f"{SHORT}_bpp_inter", -0.1),
 ]  # fmt: skip
 
 
@@ -168,6 +179,7 @@ def test_an_impossible_value_is_found_where_the_corpus_is_verified(corpus):
         ("noise", 0.0), ("dark_share", 1.0), ("complexity_cpu_s", 0.0), ("mc_gain", -0.01),
         (f"{PROBE}_vmaf", 100.0), (f"{PROBE}_vmaf_p5", 0.0), (f"{PROBE}_bpp", 1e-9), (f"{PROBE}_bpp_p", None),
         (f"{PROBE}_ssim", 1.0), (f"{PROBE}_ssim", None),
+        (f"{SHORT}_bpp_inter", None), (f"{SHORT}_bpp_inter", 0.0),
         (f"{PROBE}_bpp_inter", 0.0), (f"{PROBE}_psnr_y", 60.0), (f"{PROBE}_adm2", 1.2), (f"{PROBE}_motion2", 0.0),
     ],
 )  # fmt: skip

@@ -9,7 +9,7 @@ import polars as pl
 
 from vmafcast.corpus.findings import Finding, note, problem
 from vmafcast.corpus.limits import LIMITS, impossible, psnr_ceiling
-from vmafcast.corpus.surveyed import NEEDED, OF_A_PROBE, STATED, SURVEYS, probe_encodes
+from vmafcast.corpus.surveyed import NEEDED, OF_A_PROBE, OF_A_SHORT, STATED, SURVEYS, probe_encodes, probe_shorts
 from vmafcast.media.complexity.facts import FEATURES
 from vmafcast.media.teachers import TEACHERS
 
@@ -32,12 +32,13 @@ def check_surveys(surveys: pl.DataFrame, again: str) -> Iterator[Finding]:
 
     ``again`` is the command that writes the table anew.
     """
-    encodes = probe_encodes(surveys)
+    encodes, shorts = probe_encodes(surveys), probe_shorts(surveys)
     if not encodes:
         yield problem("unreadable", SURVEYS, f"it has no encode of the probe; run {again}")
     later = tuple(f"_{name}" for name in _LATER)
     wanted = [f"{encode}_{name}" for encode in encodes for name in OF_A_PROBE]
     wanted = [name for name in wanted if name in surveys.columns or not name.endswith(later)]
+    wanted += [f"{short}_{name}" for short in shorts for name in OF_A_SHORT]
     if missing := [name for name in wanted if name not in surveys.columns]:
         yield problem("unreadable", SURVEYS, f"it has no column {', '.join(missing)}; run {again}")
     columns = [name for name in (*NEEDED, *wanted) if name in surveys.columns]
@@ -51,6 +52,8 @@ def check_surveys(surveys: pl.DataFrame, again: str) -> Iterator[Finding]:
     yield from _impossible(surveys, _possible_facts())
     for encode in encodes:
         yield from _impossible(_points(surveys, encode), _possible_points(), f"{encode}_")
+    for short in shorts:
+        yield from _impossible(_points(surveys, short), _possible_sizes(), f"{short}_")
     for name in STATED:
         values = surveys[name].drop_nulls().unique().sort().to_list()
         if len(values) > 1:
@@ -124,13 +127,20 @@ def _possible_facts() -> dict[str, pl.Expr]:
 def _possible_points() -> dict[str, pl.Expr]:
     """Return by what was measured of an encode of the probe which values can be, beside a column ``highest``."""
     return {
+        **_possible_sizes(),
         **{name: ~impossible(name) for name in OF_A_PROBE if name in LIMITS},
-        **{name: _within(name, 0, above=True) for name in ("bpp", "bpp_i")},
         **{name: _within(name, 0) | pl.col(name).is_null() for name in _MAY_BE_MISSING},
         **{name: ~impossible(name) | pl.col(name).is_null() for name in _LATER},
         **{name: _within(name, 0) & (pl.col(name) <= pl.col("highest") + _SLACK) for name in _SCORES},
         "b_share": _within("b_share", 0, 1),
         "psnr_y": _within("psnr_y", 0, psnr_ceiling(_DEEPEST)),
+    }
+
+
+def _possible_sizes() -> dict[str, pl.Expr]:
+    return {
+        **{name: _within(name, 0, above=True) for name in ("bpp", "bpp_i")},
+        "bpp_inter": _within("bpp_inter", 0) | pl.col("bpp_inter").is_null(),
     }
 
 

@@ -8,6 +8,7 @@ does ``fr_regressor_lite``, of which one encode of the probe is the anchor: at t
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
@@ -22,7 +23,7 @@ from vmafcast.corpus.tables import UNREADABLE, write_table
 from vmafcast.media.complexity.facts import FEATURES
 from vmafcast.media.complexity.sample import SamplePlan
 from vmafcast.media.complexity.survey import Survey
-from vmafcast.media.probe_encode import ProbeEncode, ProbePoint
+from vmafcast.media.probe_encode import ProbeEncode, ProbePoint, ShortPoint
 
 SURVEYS: Final = "sources.parquet"
 
@@ -41,10 +42,15 @@ STATED: Final = ("teacher", "complexity_revision", "probe_revision", "sample_run
 NEEDED: Final = (*_FACTS, *(feature.name for feature in FEATURES))
 """Columns without which a table of surveys is of no use, but for those of the probe's encodes."""
 
-_OF_THE_POINT: Final = frozenset({"encoder", "preset", "quality"})
+_OF_THE_POINT: Final = frozenset({"encoder", "preset", "quality", "first"})
 
 OF_A_PROBE: Final = ("bpp", *(name for name in ProbePoint.model_fields if name not in _OF_THE_POINT))
 """What stands in a column for each encode of the probe, after the encode's name."""
+
+OF_A_SHORT: Final = ("bpp", *(name for name in ShortPoint.model_fields if name not in _OF_THE_POINT))
+"""The same for each that is cut short."""
+
+_SHORT_NAME: Final = re.compile(r".*_first\d+$")
 
 
 def survey_row(name: str, group: str, found: Survey, plan: SamplePlan) -> Row:
@@ -78,15 +84,25 @@ def survey_row(name: str, group: str, found: Survey, plan: SamplePlan) -> Row:
         **measured.features,
     }
     for point in probed.points:
-        row[f"{encode_name(point)}_bpp"] = point.expected_bpp(measured.frames)
-        numbers = {key: value for key, value in point.model_dump().items() if key not in _OF_THE_POINT}
-        row |= {f"{encode_name(point)}_{key}": value for key, value in numbers.items()}
+        row |= _numbers(encode_name(point), point, measured.frames)
+    for short in probed.shorts:
+        row |= _numbers(short_name(short), short, measured.frames)
     return row
+
+
+def _numbers(name: str, point: ProbePoint | ShortPoint, frames: int) -> Row:
+    found = {key: value for key, value in point.model_dump().items() if key not in _OF_THE_POINT}
+    return {f"{name}_{key}": value for key, value in {"bpp": point.expected_bpp(frames), **found}.items()}
 
 
 def encode_name(point: ProbePoint) -> str:
     """Return the name of the probe's encode, with which its columns begin."""
     return f"{point.encoder}_{point.preset}_{point.quality}"
+
+
+def short_name(point: ShortPoint) -> str:
+    """Return the name of an encode of the probe that is cut short, with which its columns begin."""
+    return f"{point.encoder}_{point.preset}_{point.quality}_first{point.first}"
 
 
 def write_surveys(folder: Path, rows: Iterable[Row]) -> Path:
@@ -143,15 +159,28 @@ def join_surveys(tables: Sequence[pl.DataFrame]) -> pl.DataFrame | None:
 
     A source that is in several counts once: the first is taken.
     """
-    alike = {(probe_encodes(table), *row) for table in tables for row in table.select(STATED).unique().rows()}
+    alike = {
+        (probe_encodes(table), probe_shorts(table), *row)
+        for table in tables
+        for row in table.select(STATED).unique().rows()
+    }
     if len(alike) != 1:
         return None
     return pl.concat(tables, how="diagonal_relaxed").unique("source", keep="first", maintain_order=True).sort("source")
 
 
 def probe_encodes(table: pl.DataFrame) -> tuple[str, ...]:
-    """Return the names of the probe's encodes in a table of surveys, in the order of its columns."""
-    return tuple(name.removesuffix("_bpp") for name in table.columns if name.endswith("_bpp"))
+    """Return the names of the probe's whole encodes in a table of surveys, in the order of its columns."""
+    return tuple(name for name in _probed(table) if not _SHORT_NAME.match(name))
+
+
+def probe_shorts(table: pl.DataFrame) -> tuple[str, ...]:
+    """Return the names of those that are cut short, in the order of the columns."""
+    return tuple(name for name in _probed(table) if _SHORT_NAME.match(name))
+
+
+def _probed(table: pl.DataFrame) -> list[str]:
+    return [name.removesuffix("_bpp") for name in table.columns if name.endswith("_bpp")]
 
 
 def survey_features(row: Mapping[str, object]) -> dict[str, float]:

@@ -67,6 +67,22 @@ class EncodeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ShortEncode:
+    """An encode of the first frames of a source, of which only the sizes are wanted.
+
+    Attributes
+    ----------
+    settings
+        How they are encoded.
+    frames
+        How many, at least 1.
+    """
+
+    settings: EncodeSettings
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
 class Scoring:
     """What is measured.
 
@@ -134,7 +150,13 @@ def pixel_format(depth: int) -> str:
     return formats[depth]
 
 
-def one_process(source: Source, jobs: Sequence[EncodeSettings], scoring: Scoring, outputs: Sequence[str]) -> list[str]:
+def one_process(
+    source: Source,
+    jobs: Sequence[EncodeSettings],
+    scoring: Scoring,
+    outputs: Sequence[str],
+    shorts: Sequence[ShortEncode] = (),
+) -> list[str]:
     """Arguments that decode ``source`` once, run every job, decode each encode by loopback, and score it.
 
     Parameters
@@ -147,14 +169,23 @@ def one_process(source: Source, jobs: Sequence[EncodeSettings], scoring: Scoring
         What is measured.
     outputs
         A file for each job's encode, relative to the working folder, or an absolute ``file:`` URL.
+    shorts
+        What is encoded besides, into the working folder, numbered after the jobs. Its container is theirs, since an
+        encoder puts its headers into the first packet of some.
     """
     cells = range(len(jobs))
-    branches = [f"[e{i}]" for i in cells] + [f"[s{i}]" for i in cells]
+    branches = [f"[e{i}]" for i in range(len(jobs) + len(shorts))] + [f"[s{i}]" for i in cells]
     arguments = [*_input(source), "-filter_complex_threads", "1"]
     arguments += ["-filter_complex", f"[0:V:0]{_reference(source)},split={len(branches)}{''.join(branches)}"]
     for i, (job, output) in enumerate(zip(jobs, outputs, strict=True)):
         depth = pixel_format(encode_depth(source, job.encoder))
         arguments += ["-filter_complex", f"[e{i}]format={depth}[v{i}]", *_encode(i, job, output)]
+    for i, short in enumerate(shorts, len(jobs)):
+        arguments += [
+            "-filter_complex",
+            _first(short, source, f"e{i}", f"v{i}"),
+            *_encode(i, short.settings, f"c{i}.mkv"),
+        ]
     for i in cells:
         arguments += ["-threads", "1", "-dec", f"{i}:0"]
     for i, job in enumerate(jobs):
@@ -177,6 +208,17 @@ def encode_only(source: Source, job: EncodeSettings, output: str) -> list[str]:
         f"[e0]format={depth}[v0]",
     ]
     return [*_input(source), "-filter_complex_threads", "1", *graphs, *_encode(0, job, output)]
+
+
+def encode_short(source: Source, short: ShortEncode) -> list[str]:
+    """Arguments that make a short encode by itself."""
+    graphs = [
+        "-filter_complex",
+        f"[0:V:0]{_reference(source)}[e0]",
+        "-filter_complex",
+        _first(short, source, "e0", "v0"),
+    ]
+    return [*_input(source), "-filter_complex_threads", "1", *graphs, *_encode(0, short.settings, "c0.mkv")]
 
 
 def score_only(reference: Source, distorted: Source, scoring: Scoring) -> list[str]:
@@ -247,6 +289,11 @@ def _even(source: Source) -> str:
 
 def _range(source: Source) -> str:
     return ":color_ranges=pc" if source.full_range else ""
+
+
+def _first(short: ShortEncode, source: Source, pad: str, out: str) -> str:
+    depth = pixel_format(encode_depth(source, short.settings.encoder))
+    return f"[{pad}]trim=end_frame={short.frames},format={depth}[{out}]"
 
 
 def _encode(cell: int, job: EncodeSettings, output: str) -> list[str]:

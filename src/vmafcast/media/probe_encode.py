@@ -24,8 +24,8 @@ from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.complexity.sample import DEFAULT_PLAN, Sample, SamplePlan, sampled
 from vmafcast.media.features import FeatureSet
 from vmafcast.media.ffmpeg import Ffmpeg
-from vmafcast.media.graph import EncodeSettings, Scoring
-from vmafcast.media.measure import ScoredEncode, encode_and_score
+from vmafcast.media.graph import EncodeSettings, Scoring, ShortEncode
+from vmafcast.media.measure import Packets, ScoredEncode, encode_score_and_size
 from vmafcast.media.source import Source
 from vmafcast.media.teachers import DEFAULT_TEACHER
 
@@ -75,6 +75,29 @@ they cost one decode and one process. ``docs/complexity.md`` has what each is wo
 
 
 @dataclass(frozen=True, slots=True)
+class ShortProbeEncode:
+    """An encode of the first ``frames`` frames of a sample that is not scored: a further rate, for its bits alone."""
+
+    encoder: str
+    preset: str
+    quality: int
+    frames: int
+
+    @property
+    def name(self) -> str:
+        """A name for columns of tables, such as ``libx264_veryfast_24_first16``."""
+        return f"{self.encoder}_{self.preset}_{self.quality}_first{self.frames}"
+
+
+DEFAULT_SHORTS: tuple[ShortProbeEncode, ...] = (
+    ShortProbeEncode("libx264", "veryfast", 24, 16),
+    ShortProbeEncode("libx264", "veryfast", 40, 16),
+)
+"""Further rates of the cheaper family, for their bits: how steep a curve of bits is differs between rates. Half as many
+frames tell a third of it (``docs/forecast.md``)."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeSettings:
     """Which encodes are the probe, all made in one process from one decode.
 
@@ -82,17 +105,32 @@ class ProbeSettings:
     ----------
     encodes
         One or more, all different.
+    shorts
+        Further ones that are cut short and not scored, all different; each has a whole one by its encoder and preset.
     teacher
         Whose score is measured.
     """
 
     encodes: tuple[ProbeEncode, ...] = DEFAULT_ENCODES
+    shorts: tuple[ShortProbeEncode, ...] = DEFAULT_SHORTS
     teacher: str = DEFAULT_TEACHER
 
     def __post_init__(self) -> None:
-        """Raise RequestError where there is no encode, or one twice."""
-        if not self.encodes or len(set(self.encodes)) != len(self.encodes):
+        """Raise RequestError where there is no encode, or one twice, or a short one without a whole one."""
+        if not self.encodes or len(set(self.encodes)) != len(self.encodes) or len(set(self.shorts)) != len(self.shorts):
             raise RequestError("a probe needs one encode or more, each of them once")
+        for short in self.shorts:
+            self.whole_of(short)
+
+    def whole_of(self, short: ShortProbeEncode) -> int:
+        """Return the place of the first encode by the same encoder and preset; RequestError where there is none."""
+        wanted = (short.encoder, short.preset)
+        places = [i for i, each in enumerate(self.encodes) if (each.encoder, each.preset) == wanted]
+        if not places or short.frames < 1:
+            raise RequestError(
+                f"the probe {short.name} needs a whole encode by {' '.join(wanted)}, and a frame or more"
+            )
+        return places[0]
 
 
 class ProbePoint(Document):
@@ -144,10 +182,33 @@ class ProbePoint(Document):
 
     def expected_bpp(self, frames: int) -> float:
         """Return the bits per luma sample of an encode of ``frames`` such frames, a key frame every 250."""
-        if self.bpp_inter is None:
-            return self.bpp_i
-        keys = -(-frames // KEY_INTERVAL)
-        return (keys * self.bpp_i + (frames - keys) * self.bpp_inter) / frames
+        return _expected_bpp(self.bpp_i, self.bpp_inter, frames)
+
+
+class ShortPoint(Document):
+    """What a short encode of the probe found.
+
+    Attributes
+    ----------
+    encoder, preset, quality, first
+        What was encoded with, and how many frames of the sample at most.
+    bpp_i
+        Size of the key frame that it begins with, in bits per luma sample.
+    bpp_inter
+        Mean size of the other frames of the whole sample: of those that were encoded, times what the whole encode by
+        the same encoder and preset needs for all over what it needs for these. Null where there are none.
+    """
+
+    encoder: str
+    preset: str
+    quality: int
+    first: int
+    bpp_i: float
+    bpp_inter: float | None
+
+    def expected_bpp(self, frames: int) -> float:
+        """Return the bits per luma sample of an encode of ``frames`` such frames, a key frame every 250."""
+        return _expected_bpp(self.bpp_i, self.bpp_inter, frames)
 
 
 class Probe(Document):
@@ -169,6 +230,8 @@ class Probe(Document):
         First and last frame index of each run that was encoded, both included.
     points
         What was found, in the order of the settings' encodes.
+    shorts
+        What the short encodes found, in their order.
     sampling_cpu_seconds
         What finding and decoding the sample cost when it was done.
     cpu_seconds, wall_seconds
@@ -183,6 +246,7 @@ class Probe(Document):
     frames: int
     sampled_runs: tuple[tuple[int, int], ...]
     points: tuple[ProbePoint, ...]
+    shorts: tuple[ShortPoint, ...] = ()
     sampling_cpu_seconds: float
     cpu_seconds: float
     wall_seconds: float
@@ -232,28 +296,64 @@ def run_probe(
             sample = stack.enter_context(sampled(source, plan, workdir=workdir))
         cpu, wall = _cpu_seconds(), time.perf_counter()
         keys = ("-force_key_frames", f"expr:eq(mod(n,{len(sample.runs[0])}),0)")
-        jobs = [EncodeSettings(get_encoder(e.encoder), e.preset, e.quality, extra=keys) for e in chosen.encodes]
+        jobs, brief = (
+            [EncodeSettings(get_encoder(e.encoder), e.preset, e.quality, extra=keys) for e in encodes]
+            for encodes in (chosen.encodes, chosen.shorts)
+        )
+        shorts = [ShortEncode(job, each.frames) for job, each in zip(brief, chosen.shorts, strict=True)]
         scoring = Scoring(chosen.teacher, (PROBE_FEATURES,), every=SCORED_EVERY)
-        # Memory is not cleared: that would be a twentieth of the cost, and both of x264's encodes begin at once, in
+        # Memory is not cleared: that would be a twentieth of the cost, and all of x264's encodes begin at once, in
         # memory that nobody has used. 122 of 122 came out alike with and without.
-        cells = encode_and_score(
-            ffmpeg, sample.as_source(), jobs, scoring, workdir=workdir, on_frame=on_frame,
+        cells, sizes = encode_score_and_size(
+            ffmpeg, sample.as_source(), jobs, scoring, shorts, workdir=workdir, on_frame=on_frame,
             by_thread=False, clear_memory=False,
         )  # fmt: skip
         points = tuple(_point(cell, sample) for cell in cells)
+        wholes = [cells[chosen.whole_of(each)].packets for each in chosen.shorts]
+        briefs = tuple(
+            _short_point(each, packets, whole, sample)
+            for each, packets, whole in zip(chosen.shorts, sizes, wholes, strict=True)
+        )
     return Probe(
         source_sha256=source.sha256, teacher=chosen.teacher,
         ffmpeg_build=ffmpeg.build, frames=source.frames,
-        sampled_runs=sample.first_and_last, points=points,
+        sampled_runs=sample.first_and_last, points=points, shorts=briefs,
         sampling_cpu_seconds=sample.cpu_seconds,
         cpu_seconds=_cpu_seconds() - cpu, wall_seconds=time.perf_counter() - wall,
     )  # fmt: skip
 
 
+def _expected_bpp(key: float, inter: float | None, frames: int) -> float:
+    if inter is None:
+        return key
+    keys = -(-frames // KEY_INTERVAL)
+    return (keys * key + (frames - keys) * inter) / frames
+
+
+def _short_point(encode: ShortProbeEncode, packets: Packets, whole: Packets, sample: Sample) -> ShortPoint:
+    bits, of_whole, begins = _bits(packets, sample), _bits(whole, sample), _begins(sample)
+    others = ~begins[: len(bits)]
+    inter = None
+    if others.any():
+        inter = float(bits[others].mean() * of_whole[~begins].mean() / of_whole[: len(bits)][others].mean())
+    return ShortPoint(
+        encoder=encode.encoder, preset=encode.preset, quality=encode.quality, first=encode.frames,
+        bpp_i=float(bits[~others].mean()), bpp_inter=inter,
+    )  # fmt: skip
+
+
+def _bits(packets: Packets, sample: Sample) -> NDArray[np.float64]:
+    return np.asarray(8 * packets.bytes / (sample.source.even_width * sample.source.even_height))
+
+
+def _begins(sample: Sample) -> NDArray[np.bool_]:
+    return np.concatenate([np.arange(len(run)) == 0 for run in sample.runs])
+
+
 def _point(cell: ScoredEncode, sample: Sample) -> ProbePoint:
-    bits = 8 * cell.packets.bytes / (sample.source.even_width * sample.source.even_height)
+    bits = _bits(cell.packets, sample)
     types = np.array(cell.packets.types)
-    begins = np.concatenate([np.arange(len(run)) == 0 for run in sample.runs])
+    begins = _begins(sample)
     vmaf = cell.scores.vmaf
     means = {name: float(cell.scores.columns[name].mean()) for name in PROBE_FEATURES.columns}
     return ProbePoint(

@@ -11,18 +11,19 @@ from pydantic import ValidationError
 
 from vmafcast.common.errors import CapabilityError, DataError, RequestError
 from vmafcast.common.files import write_text
+from vmafcast.corpus.surveyed import encode_name, short_name
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.complexity.cache import default_cache
 from vmafcast.media.complexity.document import REVISIONS
-from vmafcast.media.complexity.facts import FEATURES
 from vmafcast.media.complexity.sample import SamplePlan
 from vmafcast.media.complexity.survey import Survey, survey
 from vmafcast.media.ffmpeg import Ffmpeg, find_ffmpeg
 from vmafcast.media.probe_encode import REVISION as PROBE_REVISION
-from vmafcast.media.probe_encode import ProbeEncode, ProbeSettings
+from vmafcast.media.probe_encode import ProbeEncode, ProbeSettings, ShortProbeEncode
+from vmafcast.media.source import Source
 from vmafcast.media.source import probe as probe_file
 from vmafcast.models.predictor.calibration import DEFAULT_LEVEL
-from vmafcast.models.predictor.inputs import PROBE_FOUND
+from vmafcast.models.predictor.inputs import PROBE_FOUND, SHORT_FOUND
 from vmafcast.models.predictor.runtime import Forecast, MeasuredEncode, PredictorModel, SourceFacts
 from vmafcast.models.predictor.sidecar import PredictorSidecar
 from vmafcast.registry.entry import load
@@ -139,42 +140,64 @@ def forecast(
     """
     path = Path(source)
     model = load_predictor(registry or serving_registry(None, predictor_recipe(encoder)).registry, encoder)
-    side = model.sidecar
-    if side.complexity_revision not in REVISIONS or side.probe_revision != PROBE_REVISION:
-        known = " or ".join(map(str, REVISIONS))
-        raise DataError(
-            f"{side.id} learnt from measures of revision {side.complexity_revision} and probes of "
-            f"{side.probe_revision}, and this version makes {known} and {PROBE_REVISION}; train it again"
-        )
-    probe_encodes = tuple(ProbeEncode(each.encoder, each.preset, each.quality) for each in side.probe)
-    found = survey(
+    found = survey_for(
+        model.sidecar,
         probe_file(path),
         probe_with=(ffmpeg or find_ffmpeg()) if probe else None,
-        settings=ProbeSettings(encodes=probe_encodes, teacher=side.teacher),
-        plan=SamplePlan(side.sample_runs, side.sample_length),
-        revision=side.complexity_revision,
         cache=(cache or default_cache()) if use_cache else None,
     )
     predicted = model.forecast(source_facts(found), preset, qualities, measured=measured, level=level)
     return Forecasted(path, predicted, found.cpu_seconds, found.was_cached, found.complexity.sampled_frames)
 
 
+def survey_for(
+    side: PredictorSidecar, source: Source, *, probe_with: Ffmpeg | None, cache: Path | None = None
+) -> Survey:
+    """Measure of ``source`` what a predictor looks at, as it was measured where that learnt; probe it with an ffmpeg.
+
+    Raises
+    ------
+    DataError
+        This version does not make such measures.
+    MediaError, FfmpegError
+        The video cannot be used.
+    """
+    if side.complexity_revision not in REVISIONS or side.probe_revision != PROBE_REVISION:
+        known = " or ".join(map(str, REVISIONS))
+        raise DataError(
+            f"{side.id} learnt from measures of revision {side.complexity_revision} and probes of "
+            f"{side.probe_revision}, and this version makes {known} and {PROBE_REVISION}; train it again"
+        )
+    encodes = tuple(ProbeEncode(each.encoder, each.preset, each.quality) for each in side.probe)
+    shorts = tuple(ShortProbeEncode(each.encoder, each.preset, each.quality, each.first) for each in side.shorts)
+    return survey(
+        source,
+        probe_with=probe_with,
+        settings=ProbeSettings(encodes, shorts, side.teacher),
+        plan=SamplePlan(side.sample_runs, side.sample_length),
+        revision=side.complexity_revision,
+        cache=cache,
+    )
+
+
 def source_facts(found: Survey) -> SourceFacts:
     """Return what a predictor is told of a surveyed source."""
     measured = found.complexity
-    names = [feature.name for feature in FEATURES]
-    probed = None
+    probed: dict[str, dict[str, float | None]] | None = None
     if found.probe is not None:
         probed = {}
         for point in found.probe.points:
             known = {"bpp": point.expected_bpp(measured.frames), **point.model_dump(include=set(PROBE_FOUND))}
-            probed[f"{point.encoder}_{point.preset}_{point.quality}"] = known
+            probed[encode_name(point)] = known
+        for short in found.probe.shorts:
+            known = {"bpp": short.expected_bpp(measured.frames), **short.model_dump(include=set(SHORT_FOUND))}
+            probed[short_name(short)] = known
     return SourceFacts(
         width=measured.width,
         height=measured.height,
         fps=measured.fps,
         frames=measured.frames,
-        complexity=dict(zip(names, map(float, measured.scaled()), strict=True)),
+        complexity=dict(zip(measured.features, map(float, measured.scaled()), strict=True)),
         probe=probed,
     )
 

@@ -14,12 +14,18 @@ from vmafcast.evaluation.criteria import GateOutcome
 from vmafcast.evaluation.predictor_folds import Stage, calibrate
 from vmafcast.evaluation.predictor_report import CodecReport
 from vmafcast.evaluation.verdict import Verdict
-from vmafcast.media.probe_encode import DEFAULT_ENCODES
+from vmafcast.media.probe_encode import DEFAULT_ENCODES, DEFAULT_SHORTS
 from vmafcast.models.onnx_graph import OPSET
 from vmafcast.models.predictor.export import INPUT, OUTPUTS, check_round_trip, predictor_bytes
 from vmafcast.models.predictor.kernels import SharedKernels
 from vmafcast.models.predictor.model import train_predictor
-from vmafcast.models.predictor.sidecar import PredictorSidecar, PredictorTraining, StatedEncode, VariantUncertainty
+from vmafcast.models.predictor.sidecar import (
+    PredictorSidecar,
+    PredictorTraining,
+    StatedEncode,
+    StatedShort,
+    VariantUncertainty,
+)
 from vmafcast.models.sidecar import GateCriterion, GateFacts
 from vmafcast.registry.card import CardFacts, CardTable, Figure, model_card
 from vmafcast.registry.status import proposed, with_status
@@ -59,10 +65,11 @@ def refit(
     DataError
         The probe of the corpora is not that which forecasts make, or the export does not say what the predictor says.
     """
-    if rows.layout.probe != tuple(encode.name for encode in DEFAULT_ENCODES):
+    known = (*rows.layout.probe, *rows.layout.shorts)
+    wanted = (*(whole.name for whole in DEFAULT_ENCODES), *(short.name for short in DEFAULT_SHORTS))
+    if known != wanted:
         raise DataError(
-            f"the corpora were probed with {', '.join(rows.layout.probe)}, and forecasts are made with "
-            f"{', '.join(encode.name for encode in DEFAULT_ENCODES)}; run "
+            f"the corpora were probed with {', '.join(known)}, and forecasts are made with {', '.join(wanted)}; run "
             "`vmafcast corpus complexity CORPUS --sources CLIPS` again"
         )
     measured = rows.curves(encoder)
@@ -75,7 +82,7 @@ def refit(
     data = predictor_bytes(predictor, rows.layout)
     off = check_round_trip(data, predictor, rows.layout, _requests(rows))
     used = np.unique(np.concatenate([curves.source for curves in measured.curves]))
-    known, _ = rows.sources.features(probed=True)
+    columns, _ = rows.sources.features(probed=True)
     groups = sorted({str(group) for group in rows.sources.groups[used]})
     name = f"predictor_{encoder}"
     sidecar = PredictorSidecar(
@@ -86,8 +93,8 @@ def refit(
         input_names=(INPUT,),
         output_names=OUTPUTS,
         feature_order=rows.layout.columns,
-        feature_min=_rounded(known[used].min(axis=0)),
-        feature_max=_rounded(known[used].max(axis=0)),
+        feature_min=_rounded(columns[used].min(axis=0)),
+        feature_max=_rounded(columns[used].max(axis=0)),
         encoder=encoder,
         presets=measured.presets,
         preset_places=measured.places,
@@ -99,6 +106,10 @@ def refit(
         sample_length=rows.plan.length,
         probe=tuple(
             StatedEncode(encoder=each.encoder, preset=each.preset, quality=each.quality) for each in DEFAULT_ENCODES
+        ),
+        shorts=tuple(
+            StatedShort(encoder=each.encoder, preset=each.preset, quality=each.quality, first=each.frames)
+            for each in DEFAULT_SHORTS
         ),
         teacher=rows.teacher,
         output_range=(0.0, 100.0),
@@ -159,7 +170,7 @@ def predictor_card(made: Refit, verdict: Verdict, rows: PredictorRows) -> str:
             "names every column",
             f"`{OUTPUTS[0]}` [N], 0 to 100, and `{OUTPUTS[1]}` [N], the natural logarithm of kbit/s; both rise with "
             "quality",
-            f"the probe: {', '.join(encode.name for encode in side.probe)}, of {side.sample_runs} runs of "
+            f"the probe: {', '.join((*side.layout.probe, *side.layout.shorts))}, of {side.sample_runs} runs of "
             f"{side.sample_length} frames",
         ),
         trained_on=(

@@ -19,6 +19,7 @@ from vmafcast.corpus.surveyed import (
     SURVEYS,
     join_surveys,
     probe_encodes,
+    probe_shorts,
     read_surveys,
     survey_command,
     survey_features,
@@ -27,7 +28,7 @@ from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.complexity.facts import FEATURES
 from vmafcast.media.complexity.sample import SamplePlan
 from vmafcast.models.predictor.curves import Points
-from vmafcast.models.predictor.inputs import PROBE_FOUND, InputLayout, geometry, probe_values
+from vmafcast.models.predictor.inputs import PROBE_FOUND, SHORT_FOUND, InputLayout, geometry, probe_values
 from vmafcast.models.predictor.kernels import SharedKernels
 from vmafcast.models.predictor.model import EncoderCurves, Sources, measured_curves
 from vmafcast.models.predictor.process import SWEEPS
@@ -189,7 +190,8 @@ def read_rows(corpora: Sequence[Path], learn_only: Sequence[Path] = ()) -> Predi
     teacher, complexity_revision, probe_revision, runs, length = table.select(STATED).row(0)
     rows = rows.filter((pl.col("teacher") == teacher) & pl.col("source").is_in(table["source"].to_list()))
     rows = rows.unique(["source", "encoder", "preset", "quality"], keep="first", maintain_order=True)
-    layout = InputLayout(tuple(feature.name for feature in FEATURES), probe_encodes(table))
+    names = tuple(feature.name for feature in FEATURES)
+    layout = InputLayout(names, probe_encodes(table), shorts=probe_shorts(table))
     judged = pl.concat([found["source"] for found in surveys[: len(corpora)]])
     return PredictorRows(
         layout=layout,
@@ -228,6 +230,7 @@ def _sources(table: pl.DataFrame, layout: InputLayout) -> Sources:
         size = geometry(row["width"], row["height"], row["fps"], row["frames"])
         plain.append(np.concatenate([scaled_features(survey_features(row)), size]))
         found = {name: {key: row[f"{name}_{key}"] for key in PROBE_FOUND} for name in layout.probe}
+        found |= {name: {key: row[f"{name}_{key}"] for key in SHORT_FOUND} for name in layout.shorts}
         probe.append(probe_values(layout, found))
     groups = table["source_group"].to_numpy().astype(np.str_)
     return Sources(np.stack(plain), layout.plain_blocks, np.stack(probe), layout.probe_blocks, groups)

@@ -10,7 +10,7 @@ import polars as pl
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.complexity.facts import FEATURES
 from vmafcast.media.complexity.sample import DEFAULT_PLAN
-from vmafcast.media.probe_encode import DEFAULT_ENCODES
+from vmafcast.media.probe_encode import DEFAULT_ENCODES, DEFAULT_SHORTS
 from vmafcast.media.teachers import DEFAULT_TEACHER
 from vmafcast.models.predictor.inputs import PROBE_DETAILS, InputLayout, geometry, probe_values
 from vmafcast.models.predictor.model import Sources
@@ -25,7 +25,11 @@ QUALITIES = 6
 def smoke_rows(encoders: Sequence[str]) -> PredictorRows:
     """Return rows of sources that never were: one hidden number decides a source's features and all of its curves."""
     draw = np.random.default_rng(0)
-    layout = InputLayout(tuple(feature.name for feature in FEATURES), tuple(each.name for each in DEFAULT_ENCODES))
+    layout = InputLayout(
+        tuple(feature.name for feature in FEATURES),
+        tuple(each.name for each in DEFAULT_ENCODES),
+        shorts=tuple(each.name for each in DEFAULT_SHORTS),
+    )
     hardness = draw.normal(size=SOURCES)
     names = tuple(f"made_up_{number:02d}" for number in range(SOURCES))
     size = geometry(640, 360, 25.0, 50)
@@ -45,7 +49,8 @@ def smoke_rows(encoders: Sequence[str]) -> PredictorRows:
                     "quality": round(quality), "vmaf": float(from_logit(logit)), "bpp": bpp,
                     "teacher": DEFAULT_TEACHER, "corpus": "smoke",
                 })  # fmt: skip
-    probe = [probe_values(layout, dict.fromkeys(layout.probe, _found(hard, draw))) for hard in hardness]
+    encodes = (*layout.probe, *layout.shorts)
+    probe = [probe_values(layout, dict.fromkeys(encodes, _found(hard, draw))) for hard in hardness]
     groups = np.array([f"group_{number % GROUPS}" for number in range(SOURCES)])
     sources = Sources(plain, layout.plain_blocks, np.stack(probe), layout.probe_blocks, groups)
     return PredictorRows(

@@ -16,7 +16,15 @@ from vmafcast.evaluation.predictor_folds import calibrate
 from vmafcast.evaluation.predictor_report import CodecReport, judge_folds
 from vmafcast.models.onnx_graph import ALLOWED_OPERATORS
 from vmafcast.models.predictor.export import INPUT, OUTPUTS, check_round_trip, evaluate, predictor_bytes
-from vmafcast.models.predictor.inputs import FORMER_PARTS, PROBE_FOUND, REQUEST, InputLayout, geometry, probe_values
+from vmafcast.models.predictor.inputs import (
+    FORMER_PARTS,
+    PROBE_FOUND,
+    REQUEST,
+    SHORT_FOUND,
+    InputLayout,
+    geometry,
+    probe_values,
+)
 from vmafcast.models.predictor.model import train_predictor
 from vmafcast.models.predictor.runtime import MeasuredEncode, PredictorModel, SourceFacts
 from vmafcast.models.predictor.scale import from_logit
@@ -69,6 +77,9 @@ def source(learnt):
         }
         for name in layout.probe
     }  # fmt: skip
+    for name in layout.shorts:
+        ratio = float(np.exp(columns[f"{name}_log_key_ratio"]))
+        probe[name] = {"bpp": float(np.exp(columns[f"{name}_log_bpp"])), "bpp_i": 0.02 * ratio, "bpp_inter": 0.02}
     complexity = dict(zip(layout.complexity, known.plain[0].tolist(), strict=False))
     return SourceFacts(640, 360, 25.0, 50, complexity, probe)
 
@@ -255,12 +266,12 @@ def test_a_probe_that_lacks_an_encode_or_weighs_nothing_is_refused(learnt):
     _, rows, _, _ = learnt
     with pytest.raises(DataError, match="lacks"):
         probe_values(rows.layout, {})
-    whole = dict.fromkeys(PROBE_FOUND, 1.0)
+    whole, encodes = dict.fromkeys(PROBE_FOUND, 1.0), (*rows.layout.probe, *rows.layout.shorts)
     for name in ("bpp", "bpp_i", "bpp_inter"):
         with pytest.raises(DataError, match=rf"0.0 bits per pixel \({name}\)"):
-            probe_values(rows.layout, dict.fromkeys(rows.layout.probe, whole | {name: 0.0}))
+            probe_values(rows.layout, dict.fromkeys(encodes, whole | {name: 0.0}))
     with pytest.raises(DataError, match=f"the probe {rows.layout.probe[0]} lacks its psnr_y"):
-        probe_values(rows.layout, dict.fromkeys(rows.layout.probe, whole | {"psnr_y": None}))
+        probe_values(rows.layout, dict.fromkeys(encodes, whole | {"psnr_y": None}))
     with pytest.raises(DataError, match="geometry"):
         geometry(0, 360, 25.0, 50)
 
@@ -275,12 +286,25 @@ def test_key_frames_are_told_by_how_much_larger_they_are():
     assert sum(layout.probe_blocks) == len(values)
 
 
+def test_an_encode_that_is_cut_short_gives_its_bits_after_the_others_of_each_block():
+    layout = InputLayout((), ("one",), shorts=("one_first16",))
+    found = dict.fromkeys(PROBE_FOUND, 1.0)
+    short = dict(zip(SHORT_FOUND, (0.5, 0.9, 0.3), strict=True))
+    values = probe_values(layout, {"one": found, "one_first16": short})
+    assert layout.probe_columns[:3] == ("one_logit_vmaf", "one_log_bpp", "one_first16_log_bpp")
+    assert layout.probe_columns[3:5] == ("one_log_key_ratio", "one_first16_log_key_ratio")
+    assert values[[2, 4]] == pytest.approx(np.log([0.5, 3.0]))
+    assert layout.probe_blocks == (3, 2, len(layout.parts[-1]))
+    with pytest.raises(DataError, match="the probe lacks one_first16"):
+        probe_values(layout, {"one": found})
+
+
 def test_a_predictor_from_before_key_frames_were_told_is_still_served(model, source):
     layout = model.sidecar.layout
     former = InputLayout(layout.complexity, layout.probe, FORMER_PARTS)
-    assert len(former.columns) == len(layout.columns) - len(layout.probe)
+    assert len(former.columns) == len(layout.columns) - len(layout.probe) - 2 * len(layout.shorts)
     kept = [layout.columns.index(name) for name in former.columns[:-3]]
-    side = model.sidecar.model_dump() | {
+    side = model.sidecar.model_dump(exclude={"shorts"}) | {
         "feature_order": former.columns,
         "feature_min": tuple(model.sidecar.feature_min[i] for i in kept),
         "feature_max": tuple(model.sidecar.feature_max[i] for i in kept),

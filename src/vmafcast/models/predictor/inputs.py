@@ -34,11 +34,17 @@ PROBE_KEY_RATIO: Final = "log_key_ratio"
 PROBE_DETAILS: Final = ("adm2", "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2", "psnr_y")
 """What is taken of every encode of a probe besides: means over its frames of what the teacher sees, and PSNR."""
 
+SHORT_COLUMNS: Final = ("log_bpp", PROBE_KEY_RATIO)
+"""What is taken of a probe's encodes that are cut short and not scored, beside the same of the others."""
+
 PROBE_PARTS: Final = (PROBE_COLUMNS, (PROBE_KEY_RATIO,), PROBE_DETAILS)
 """The blocks of a probe's columns, each of all of its encodes."""
 
 PROBE_FOUND: Final = ("vmaf", "bpp", "bpp_i", "bpp_inter", *PROBE_DETAILS)
 """What the columns are made from: fields of :class:`vmafcast.media.probe_encode.ProbePoint`, and its expected bits."""
+
+SHORT_FOUND: Final = ("bpp", "bpp_i", "bpp_inter")
+"""Those that are found of an encode that is cut short."""
 
 FORMER_PARTS: Final = (PROBE_COLUMNS, PROBE_DETAILS)
 """Those of predictors that were trained before there was :data:`PROBE_KEY_RATIO`."""
@@ -56,11 +62,14 @@ class InputLayout:
         The encodes of the probe, such as ``libx264_veryfast_18``.
     parts
         What is taken of each encode, block by block.
+    shorts
+        The encodes of the probe that are cut short, such as ``libx264_veryfast_24_first16``.
     """
 
     complexity: tuple[str, ...]
     probe: tuple[str, ...]
     parts: tuple[tuple[str, ...], ...] = PROBE_PARTS
+    shorts: tuple[str, ...] = ()
 
     @property
     def plain(self) -> tuple[str, ...]:
@@ -70,7 +79,12 @@ class InputLayout:
     @property
     def probe_columns(self) -> tuple[str, ...]:
         """The columns that a probe fills."""
-        return tuple(f"{encode}_{column}" for part in self.parts for encode in self.probe for column in part)
+        return tuple(f"{encode}_{column}" for part in self.parts for encode, column in self.taken(part))
+
+    def taken(self, part: tuple[str, ...]) -> list[tuple[str, str]]:
+        """Return a block's encodes and what is taken of each, in order: first of the whole ones."""
+        whole = [(encode, column) for encode in self.probe for column in part]
+        return whole + [(encode, column) for encode in self.shorts for column in part if column in SHORT_COLUMNS]
 
     @property
     def plain_blocks(self) -> tuple[int, ...]:
@@ -82,7 +96,7 @@ class InputLayout:
     @property
     def probe_blocks(self) -> tuple[int, ...]:
         """How the probe's columns are divided."""
-        return tuple(len(self.probe) * len(part) for part in self.parts)
+        return tuple(len(self.taken(part)) for part in self.parts)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -105,17 +119,18 @@ def probe_values(layout: InputLayout, found: Mapping[str, Mapping[str, float | N
     layout
         Which columns.
     found
-        Of each encode :data:`PROBE_FOUND`; ``bpp_inter`` is None where it has key frames alone.
+        Of each encode :data:`PROBE_FOUND`, of one that is cut short :data:`SHORT_FOUND`; ``bpp_inter`` is None where it
+        has key frames alone.
 
     Raises
     ------
     DataError
         An encode is missing, or weighs nothing.
     """
-    if missing := [name for name in layout.probe if name not in found]:
+    if missing := [name for name in (*layout.probe, *layout.shorts) if name not in found]:
         raise DataError(f"the probe lacks {', '.join(missing)}")
     return np.array(
-        [_probe_value(name, column, found[name]) for part in layout.parts for name in layout.probe for column in part]
+        [_probe_value(name, column, found[name]) for part in layout.parts for name, column in layout.taken(part)]
     )
 
 

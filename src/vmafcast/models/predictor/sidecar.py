@@ -32,6 +32,17 @@ class StatedEncode(Document):
         return f"{self.encoder}_{self.preset}_{self.quality}"
 
 
+class StatedShort(StatedEncode):
+    """One that is cut short: how many frames of the sample it has at most."""
+
+    first: int
+
+    @property
+    def name(self) -> str:
+        """Its name in the input's columns."""
+        return f"{super().name}_first{self.first}"
+
+
 class VariantUncertainty(Document):
     """How sure the predictor is, with or without the probe.
 
@@ -130,6 +141,8 @@ class PredictorSidecar(Document):
         How many of the first columns describe the source's pictures.
     complexity_revision, probe_revision, sample_runs, sample_length, probe
         How the columns were measured: with other settings they mean something else.
+    shorts
+        The probe's encodes that are cut short; none before there were such.
     uncertainty
         Without the probe, and with it.
     """
@@ -155,6 +168,7 @@ class PredictorSidecar(Document):
     sample_runs: int
     sample_length: int
     probe: Annotated[tuple[StatedEncode, ...], Field(min_length=1)]
+    shorts: tuple[StatedShort, ...] = ()
     teacher: str
     output_range: tuple[float, float]
     uncertainty: tuple[VariantUncertainty, VariantUncertainty]
@@ -183,7 +197,9 @@ class PredictorSidecar(Document):
         """The input's columns."""
         complexity, probe = self.feature_order[: self.complexity_columns], tuple(each.name for each in self.probe)
         former = InputLayout(complexity, probe, FORMER_PARTS)
-        return former if former.columns == self.feature_order else InputLayout(complexity, probe)
+        shorts = tuple(each.name for each in self.shorts)
+        now = InputLayout(complexity, probe, shorts=shorts)
+        return former if former.columns == self.feature_order else now
 
     @property
     def basis(self) -> QualityBasis:
