@@ -8,6 +8,7 @@ file can also recompute the chain; it protects against accidents and against qui
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Sequence
@@ -125,6 +126,12 @@ def scan_journal(path: Path) -> Journal:
         data = path.read_bytes()
     except OSError as error:
         raise RequestError(f"cannot read {path}: {error.strerror}; is its folder a registry?") from error
+    return scan(data)
+
+
+@functools.lru_cache(maxsize=4)
+def scan(data: bytes) -> Journal:
+    """Return the events in ``data`` as far as they hold; the same bytes, once read, are not read again."""
     committed = data.rfind(b"\n") + 1
     events: list[Event] = []
     size, head = 0, NO_EVENT
