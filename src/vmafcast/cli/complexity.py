@@ -55,7 +55,7 @@ def complexity(
         rows = [[each.name, measured.features[each.name], each.unit, each.meaning] for each in FEATURES]
         console.table(title, ["feature", "value", "unit", "meaning"], rows, decimals={"value": 4})
         if probed:
-            points = [
+            points: list[list[object]] = [
                 [
                     f"{point.encoder} {point.preset} {point.quality}",
                     point.vmaf,
@@ -66,6 +66,11 @@ def complexity(
                 ]
                 for point in probed.points
             ]
+            points += [
+                [f"{short.encoder} {short.preset} {short.quality}, first {short.first} frames", "", "", "",
+                 short.bpp_i, short.bpp_inter]
+                for short in probed.shorts
+            ]  # fmt: skip
             console.table(
                 f"probe: {probed.cpu_seconds:.2f} CPU s",
                 ["encode", "VMAF", "PSNR, dB", "SSIM", "bit/pixel of key frames", "of other frames"], points,

@@ -90,11 +90,11 @@ class ShortProbeEncode:
 
 
 DEFAULT_SHORTS: tuple[ShortProbeEncode, ...] = (
-    ShortProbeEncode("libx264", "veryfast", 24, 16),
     ShortProbeEncode("libx264", "veryfast", 40, 16),
+    ShortProbeEncode("libsvtav1", "12", 20, 17),
 )
-"""Further rates of the cheaper family, for their bits: how steep a curve of bits is differs between rates. Half as many
-frames tell a third of it (``docs/forecast.md``)."""
+"""Further rates of both families, for their bits: how steep a curve of bits is differs between rates. A pyramid of
+SVT-AV1 has 16 frames beside its key frame; half as many tell less (``docs/forecast.md``)."""
 
 
 @dataclass(frozen=True, slots=True)

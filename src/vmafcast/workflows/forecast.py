@@ -176,6 +176,7 @@ def survey_for(
         settings=ProbeSettings(encodes, shorts, side.teacher),
         plan=SamplePlan(side.sample_runs, side.sample_length),
         revision=side.complexity_revision,
+        beside_probe=probe_with is not None and side.beside_probe is not None,
         cache=cache,
     )
 

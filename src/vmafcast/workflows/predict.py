@@ -168,7 +168,8 @@ def _require_own_survey(model: AnyModel) -> None:
 def _measured_once(source: Source, ffmpeg: Ffmpeg, teacher: str, cache: Path | None) -> dict[str, float]:
     """Return the columns ``SOURCE`` of a video, from the survey that encode predictors take too."""
     settings = ProbeSettings(teacher=teacher)
-    found = survey(source, probe_with=ffmpeg, settings=settings, plan=DEFAULT_PLAN, cache=cache or default_cache())
+    cached = cache or default_cache()
+    found = survey(source, probe_with=ffmpeg, settings=settings, plan=DEFAULT_PLAN, beside_probe=True, cache=cached)
     return source_features(survey_row(source.path.name, source.path.name, found, DEFAULT_PLAN))
 
 

@@ -82,7 +82,7 @@ def refit(
     data = predictor_bytes(predictor, rows.layout)
     off = check_round_trip(data, predictor, rows.layout, _requests(rows))
     used = np.unique(np.concatenate([curves.source for curves in measured.curves]))
-    columns, _ = rows.sources.features(probed=True)
+    columns = rows.sources.everything()
     groups = sorted({str(group) for group in rows.sources.groups[used]})
     name = f"predictor_{encoder}"
     sidecar = PredictorSidecar(
@@ -111,6 +111,7 @@ def refit(
             StatedShort(encoder=each.encoder, preset=each.preset, quality=each.quality, first=each.frames)
             for each in DEFAULT_SHORTS
         ),
+        beside_probe=rows.layout.beside,
         teacher=rows.teacher,
         output_range=(0.0, 100.0),
         uncertainty=(_uncertainty(stages[0]), _uncertainty(stages[1])),
@@ -210,7 +211,7 @@ def write_status(path: Path, name: str, report: CodecReport) -> None:
 
 def _requests(rows: PredictorRows) -> NDArray[np.float64]:
     """Return inputs of real sources at presets and qualities all over their scales, with and without the probe."""
-    known, _ = rows.sources.features(probed=True)
+    known = rows.sources.everything()
     draw = np.random.default_rng(0)
     asked = np.column_stack([draw.integers(0, 2, _ROUND_TRIP_ROWS), draw.random((_ROUND_TRIP_ROWS, 2))])
     return np.column_stack([known[draw.integers(0, len(known), _ROUND_TRIP_ROWS)], asked])

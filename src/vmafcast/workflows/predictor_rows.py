@@ -25,7 +25,7 @@ from vmafcast.corpus.surveyed import (
     survey_features,
 )
 from vmafcast.encoders.catalogue import get_encoder
-from vmafcast.media.complexity.facts import FEATURES
+from vmafcast.media.complexity.facts import FEATURES, NAMES_BESIDE_PROBE
 from vmafcast.media.complexity.sample import SamplePlan
 from vmafcast.models.predictor.curves import Points
 from vmafcast.models.predictor.inputs import PROBE_FOUND, SHORT_FOUND, InputLayout, geometry, probe_values
@@ -191,7 +191,7 @@ def read_rows(corpora: Sequence[Path], learn_only: Sequence[Path] = ()) -> Predi
     rows = rows.filter((pl.col("teacher") == teacher) & pl.col("source").is_in(table["source"].to_list()))
     rows = rows.unique(["source", "encoder", "preset", "quality"], keep="first", maintain_order=True)
     names = tuple(feature.name for feature in FEATURES)
-    layout = InputLayout(names, probe_encodes(table), shorts=probe_shorts(table))
+    layout = InputLayout(names, probe_encodes(table), shorts=probe_shorts(table), beside=NAMES_BESIDE_PROBE)
     judged = pl.concat([found["source"] for found in surveys[: len(corpora)]])
     return PredictorRows(
         layout=layout,
@@ -233,4 +233,7 @@ def _sources(table: pl.DataFrame, layout: InputLayout) -> Sources:
         found |= {name: {key: row[f"{name}_{key}"] for key in SHORT_FOUND} for name in layout.shorts}
         probe.append(probe_values(layout, found))
     groups = table["source_group"].to_numpy().astype(np.str_)
-    return Sources(np.stack(plain), layout.plain_blocks, np.stack(probe), layout.probe_blocks, groups)
+    return Sources(
+        np.stack(plain), layout.plain_blocks, np.stack(probe), layout.probe_blocks, groups,
+        layout.beside_probe, layout.plain_blocks_beside_probe,
+    )  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from vmafcast.encoders.catalogue import get_encoder
-from vmafcast.media.complexity.facts import FEATURES
+from vmafcast.media.complexity.facts import FEATURES, NAMES_BESIDE_PROBE
 from vmafcast.media.complexity.sample import DEFAULT_PLAN
 from vmafcast.media.probe_encode import DEFAULT_ENCODES, DEFAULT_SHORTS
 from vmafcast.media.teachers import DEFAULT_TEACHER
@@ -29,6 +29,7 @@ def smoke_rows(encoders: Sequence[str]) -> PredictorRows:
         tuple(feature.name for feature in FEATURES),
         tuple(each.name for each in DEFAULT_ENCODES),
         shorts=tuple(each.name for each in DEFAULT_SHORTS),
+        beside=NAMES_BESIDE_PROBE,
     )
     hardness = draw.normal(size=SOURCES)
     names = tuple(f"made_up_{number:02d}" for number in range(SOURCES))
@@ -52,7 +53,10 @@ def smoke_rows(encoders: Sequence[str]) -> PredictorRows:
     encodes = (*layout.probe, *layout.shorts)
     probe = [probe_values(layout, dict.fromkeys(encodes, _found(hard, draw))) for hard in hardness]
     groups = np.array([f"group_{number % GROUPS}" for number in range(SOURCES)])
-    sources = Sources(plain, layout.plain_blocks, np.stack(probe), layout.probe_blocks, groups)
+    sources = Sources(
+        plain, layout.plain_blocks, np.stack(probe), layout.probe_blocks, groups,
+        layout.beside_probe, layout.plain_blocks_beside_probe,
+    )  # fmt: skip
     return PredictorRows(
         layout=layout, names=names, sources=sources, encodes=pl.DataFrame(rows), teacher=DEFAULT_TEACHER,
         complexity_revision=0, probe_revision=0, plan=DEFAULT_PLAN, judged=np.ones(len(names), dtype=np.bool_),

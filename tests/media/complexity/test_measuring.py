@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from vmafcast.common.documents import read_document, to_json
 from vmafcast.common.errors import RequestError
-from vmafcast.media.complexity import FEATURES, Complexity, SamplePlan, measure_complexity, motion, sampled
+from vmafcast.media.complexity import FEATURES, Complexity, SamplePlan, measure_complexity, measuring, motion, sampled
 from vmafcast.media.complexity.cache import default_cache
 from vmafcast.media.complexity.coding import coded_measures
 from vmafcast.media.complexity.document import REVISIONS
-from vmafcast.media.complexity.facts import CODED, NAMES
+from vmafcast.media.complexity.facts import CODED, NAMES, NAMES_BESIDE_PROBE
 from vmafcast.media.complexity.measuring import CODED_EVERY
 from vmafcast.media.complexity.survey import survey
 from vmafcast.media.lossless import write_lossless
@@ -205,6 +205,27 @@ def test_a_former_revision_codes_twice_as_many_pairs(make_clip):
     for name in CODED:
         assert present[name] == pytest.approx(pairs[0][name], rel=1e-6)
         assert former[name] == pytest.approx((pairs[0][name] + pairs[1][name]) / 2, rel=1e-6)
+
+
+def test_what_is_looked_at_beside_a_probe_has_the_numbers_that_it_has_among_all(make_clip, monkeypatch):
+    clip = probe(make_clip(frames=20))
+    whole = measure_complexity(clip, plan=SamplePlan(1, 20))
+    with monkeypatch.context() as patched:  # what is left out is not looked for
+        patched.delattr(measuring, "_measure_motion")
+        part = measure_complexity(clip, plan=SamplePlan(1, 20), beside_probe=True)
+    assert tuple(part.features) == NAMES_BESIDE_PROBE
+    assert part.features == {name: whole.features[name] for name in NAMES_BESIDE_PROBE}
+    scaled = dict(zip(NAMES, whole.scaled(), strict=True))
+    assert part.scaled().tolist() == [scaled[name] for name in NAMES_BESIDE_PROBE]
+    with pytest.raises(ValidationError, match="not those of this version"):
+        Complexity.model_validate(part.model_dump() | {"features": {"si": 1.0}})
+
+
+def test_all_and_what_is_looked_at_beside_a_probe_are_remembered_apart(make_clip, tmp_path):
+    clip, cache = probe(make_clip()), tmp_path / "cache"
+    found = [survey(clip, plan=PLAN, beside_probe=each, cache=cache) for each in (False, True, False, True)]
+    assert [len(each.complexity.features) for each in found[:2]] == [len(NAMES), len(NAMES_BESIDE_PROBE)]
+    assert [each.was_cached for each in found] == [False, False, True, True]
 
 
 def test_a_revision_that_is_not_known_is_refused(make_clip):

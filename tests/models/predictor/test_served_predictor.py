@@ -14,6 +14,7 @@ from vmafcast.common.errors import DataError, IntegrityError, RequestError
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.evaluation.predictor_folds import calibrate
 from vmafcast.evaluation.predictor_report import CodecReport, judge_folds
+from vmafcast.media.complexity.facts import NAMES, NAMES_BESIDE_PROBE
 from vmafcast.models.onnx_graph import ALLOWED_OPERATORS
 from vmafcast.models.predictor.export import INPUT, OUTPUTS, check_round_trip, evaluate, predictor_bytes
 from vmafcast.models.predictor.inputs import (
@@ -86,7 +87,7 @@ def source(learnt):
 
 def inputs(rows, count, seed=0):
     draw = np.random.default_rng(seed)
-    features, _ = rows.sources.features(probed=True)
+    features = rows.sources.everything()
     asked = np.column_stack([draw.integers(0, 2, count), draw.random((count, 2))])
     return np.column_stack([features[draw.integers(0, len(features), count)], asked])
 
@@ -121,7 +122,7 @@ def test_rows_are_held_once_for_all_that_share_them(learnt, data):
     assert len(predictor.places) == 2
     held = [tensor for tensor in onnx.load_from_string(data).graph.initializer if len(rows.names) in tensor.dims[1:]]
     assert sorted(tuple(tensor.dims) for tensor in held) == sorted(
-        (width, len(rows.names)) for width in (len(rows.layout.plain), len(rows.layout.columns) - len(REQUEST))
+        (width, len(rows.names)) for width in (len(rows.layout.plain), len(rows.layout.probed_columns))
     )
 
 
@@ -165,6 +166,31 @@ def test_without_a_probe_its_columns_mean_nothing(learnt, data):
     one, other = (session.run(list(OUTPUTS), {INPUT: rows_.astype(np.float32)}) for rows_ in (first, second))
     np.testing.assert_array_equal(one[0], other[0])
     np.testing.assert_array_equal(one[1], other[1])
+
+
+def test_with_a_probe_what_neighbours_tell_means_nothing_and_need_not_be_there(learnt, data, model, source):
+    _, rows, _, _ = learnt
+    session = open_session(data, "the predictor")
+    unseen = np.setdiff1d(np.arange(len(rows.layout.columns) - len(REQUEST)), rows.layout.probed_columns)
+    assert {rows.layout.columns[i] for i in unseen} == set(NAMES) - set(NAMES_BESIDE_PROBE)
+    first = inputs(rows, 50)
+    for is_probed, same in ((1.0, True), (0.0, False)):
+        first[:, -3] = is_probed
+        second = first.copy()
+        second[:, unseen] += 1.0
+        one, other = (session.run(list(OUTPUTS), {INPUT: each.astype(np.float32)}) for each in (first, second))
+        assert np.allclose(one[0], other[0], atol=1e-3) is same  # float32: what was found without it is added and taken
+    less = replace(source, complexity={name: source.complexity[name] for name in NAMES_BESIDE_PROBE})
+    for one, other in zip(model.forecast(less).points, model.forecast(source).points, strict=True):
+        assert (one.vmaf, one.kbps) == pytest.approx((other.vmaf, other.kbps), rel=1e-5)
+    with pytest.raises(DataError, match=r"needs frame_difference, .*bits_inter_64 of the source"):
+        model.forecast(replace(less, probe=None))
+
+
+def test_a_feature_that_is_not_looked_at_may_lie_anywhere(model, source):
+    strange = replace(source, complexity={**source.complexity, "mc_residual": 1e6})
+    assert not any("mc_residual" in said for said in model.forecast(strange).warnings)
+    assert any("mc_residual" in said for said in model.forecast(replace(strange, probe=None)).warnings)
 
 
 def test_presets_between_are_mixed_and_presets_beyond_are_the_nearest(learnt):
@@ -299,12 +325,21 @@ def test_an_encode_that_is_cut_short_gives_its_bits_after_the_others_of_each_blo
         probe_values(layout, {"one": found})
 
 
+def test_what_is_looked_at_beside_a_probe_may_be_less():
+    names = ("si", "ti", "coded_bits_40")
+    less, former = InputLayout(names, ("one",), beside=("ti",)), InputLayout(names, ("one",))
+    assert [less.columns[i] for i in less.probed_columns][:4] == ["ti", "log_pixels", "log_fps", "log_frames"]
+    assert len(former.probed_columns) == len(less.probed_columns) + 2 == len(former.columns) - len(REQUEST)
+    assert (less.plain_blocks, less.plain_blocks_beside_probe) == ((2, 1, 3), (1, 3))
+    assert former.plain_blocks_beside_probe == former.plain_blocks
+
+
 def test_a_predictor_from_before_key_frames_were_told_is_still_served(model, source):
     layout = model.sidecar.layout
     former = InputLayout(layout.complexity, layout.probe, FORMER_PARTS)
     assert len(former.columns) == len(layout.columns) - len(layout.probe) - 2 * len(layout.shorts)
     kept = [layout.columns.index(name) for name in former.columns[:-3]]
-    side = model.sidecar.model_dump(exclude={"shorts"}) | {
+    side = model.sidecar.model_dump(exclude={"shorts", "beside_probe"}) | {
         "feature_order": former.columns,
         "feature_min": tuple(model.sidecar.feature_min[i] for i in kept),
         "feature_max": tuple(model.sidecar.feature_max[i] for i in kept),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from vmafcast.common.documents import Document
-from vmafcast.media.complexity.facts import FEATURES, NAMES
+from vmafcast.media.complexity.facts import FEATURES, NAMES, NAMES_BESIDE_PROBE
 
 REVISION = 3
 """Raised whenever the same frames get other numbers: what an older revision left in a cache is not read."""
@@ -40,7 +40,8 @@ class Complexity(Document):
     sampled_runs
         First and last frame index of each run of the sample, both included.
     features
-        By name; units and meaning stand in :data:`FEATURES`.
+        By name; units and meaning stand in :data:`FEATURES`. All, or those of
+        :data:`~vmafcast.media.complexity.facts.NAMES_BESIDE_PROBE`.
     sampling_cpu_seconds
         What finding and decoding the sample cost when it was done.
     cpu_seconds, wall_seconds
@@ -64,7 +65,7 @@ class Complexity(Document):
 
     @model_validator(mode="after")
     def _whole(self) -> Complexity:
-        if tuple(self.features) != NAMES:
+        if tuple(self.features) not in {NAMES, NAMES_BESIDE_PROBE}:
             raise ValueError("the features are not those of this version, in their order")
         return self
 
@@ -80,11 +81,12 @@ class Complexity(Document):
 
     def vector(self) -> NDArray[np.float64]:
         """Return the features in the order of :data:`FEATURES`, in their units."""
-        return np.array([self.features[name] for name in NAMES], dtype=np.float64)
+        return np.array(list(self.features.values()), dtype=np.float64)
 
     def scaled(self) -> NDArray[np.float64]:
         """Return the features as a model does well to see them: natural logarithms where a feature spans decades."""
         return np.array([
             np.log(self.features[each.name] + each.floor) if each.scale == "log" else self.features[each.name]
             for each in FEATURES
+            if each.name in self.features
         ])  # fmt: skip

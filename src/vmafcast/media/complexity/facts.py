@@ -82,3 +82,11 @@ CODED: tuple[str, ...] = tuple(feature.name for feature in FEATURES if feature.n
 """The features that come of coding motion residuals."""
 
 NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
+
+_OF_MOTION = frozenset({
+    "frame_difference", "mc_residual", "mc_gain", "motion", "motion_spread", "static_share", "cut_share",
+    *(f"bits_inter_{q}" for q in STEPS),
+})  # fmt: skip
+
+NAMES_BESIDE_PROBE: tuple[str, ...] = tuple(name for name in NAMES if name not in _OF_MOTION)
+"""What is worth its cost where there is a probe: all but what motion between neighbouring frames tells."""

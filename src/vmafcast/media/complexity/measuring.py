@@ -15,7 +15,7 @@ from vmafcast.common.errors import RequestError
 from vmafcast.media.complexity import motion, spatial, transform
 from vmafcast.media.complexity.coding import coded_measures
 from vmafcast.media.complexity.document import REVISION, Complexity
-from vmafcast.media.complexity.facts import NAMES, STEPS
+from vmafcast.media.complexity.facts import NAMES, NAMES_BESIDE_PROBE, STEPS
 from vmafcast.media.complexity.sample import DEFAULT_PLAN, Plane, Sample, SamplePlan, sampled
 from vmafcast.media.complexity.spatial import Picture
 from vmafcast.media.source import Source
@@ -45,6 +45,7 @@ def measure_complexity(
     sample: Sample | None = None,
     workdir: Path | None = None,
     revision: int = REVISION,
+    beside_probe: bool = False,
 ) -> Complexity:
     """Measure what ``source`` is like.
 
@@ -60,6 +61,9 @@ def measure_complexity(
         The folder to make a private working folder in; the system's temporary folder when None.
     revision
         Which measures, of :data:`~vmafcast.media.complexity.document.REVISIONS`.
+    beside_probe
+        Whether the features of :data:`~vmafcast.media.complexity.facts.NAMES_BESIDE_PROBE` are enough, which cost a
+        quarter less.
 
     Returns
     -------
@@ -83,7 +87,7 @@ def measure_complexity(
             sample = stack.enter_context(sampled(source, plan, workdir=workdir))
         cpu, wall = time.thread_time(), time.perf_counter()
         reduction = _reduction(source.even_width * source.even_height)
-        features = _features(sample, reduction, CODED_EVERY[revision])
+        features = _features(sample, reduction, CODED_EVERY[revision], beside_probe=beside_probe)
     return Complexity(
         revision=revision,
         source_sha256=source.sha256,
@@ -106,14 +110,17 @@ def _reduction(pixels: int) -> int:
 @dataclass(frozen=True)
 class _Frame:
     luma: Picture
-    pyramid: list[Picture]
+
+    @cached_property
+    def pyramid(self) -> list[Picture]:
+        return motion.pyramid(self.luma)
 
     @cached_property
     def texture(self) -> Picture:
         return transform.texture_energy(spatial.padded(self.luma, transform.ENERGY_BLOCK))
 
 
-def _features(sample: Sample, reduction: int, coded_every: int) -> dict[str, float]:
+def _features(sample: Sample, reduction: int, coded_every: int, *, beside_probe: bool) -> dict[str, float]:
     """Measure the frames one after the other and pool what was found."""
     found: dict[str, list[float]] = defaultdict(list)
     before: _Frame | None = None
@@ -135,11 +142,13 @@ def _features(sample: Sample, reduction: int, coded_every: int) -> dict[str, flo
         if is_spatial:
             chroma = tuple(_picture(plane, sample.depth, reduction) for plane in planes[1:])
             _measure_frame(found, luma, chroma)
-        now = _Frame(luma, motion.pyramid(luma))
+        now = _Frame(luma)
         if is_spatial:
             found["dct_energy"].append(float(now.texture.mean(dtype=np.float64)))
         if closes and before is not None:
-            _measure_pair(found, now, before, sample.source.even_width / reduction)
+            _measure_change(found, now, before)
+            if not beside_probe:
+                _measure_motion(found, now, before, sample.source.even_width / reduction)
         if is_coded and reference is not None:
             moved = motion.estimate(now.pyramid, reference.pyramid)
             for name, value in coded_measures(now.pyramid[-1], moved).items():
@@ -149,7 +158,8 @@ def _features(sample: Sample, reduction: int, coded_every: int) -> dict[str, flo
             reference = now
     pooled = {name: float(np.mean(values)) for name, values in found.items()}
     pooled["ti_max"] = max(found["ti"], default=0.0)
-    return {name: float(f"{pooled.get(name, 0.0):.7g}") for name in NAMES}
+    names = NAMES_BESIDE_PROBE if beside_probe else NAMES
+    return {name: float(f"{pooled.get(name, 0.0):.7g}") for name in names}
 
 
 def _picture(plane: Plane, depth: int, reduction: int) -> Picture:
@@ -184,15 +194,18 @@ def _measure_frame(found: dict[str, list[float]], luma: Picture, chroma: tuple[P
         found[name].append(float(value))
 
 
-def _measure_pair(found: dict[str, list[float]], now: _Frame, before: _Frame, width: float) -> None:
+def _measure_change(found: dict[str, list[float]], now: _Frame, before: _Frame) -> None:
+    found["ti"].append(float((now.luma - before.luma).std(dtype=np.float64)))
+    found["dct_gradient"].append(float(np.abs(now.texture - before.texture).mean(dtype=np.float64)))
+
+
+def _measure_motion(found: dict[str, list[float]], now: _Frame, before: _Frame, width: float) -> None:
     moved = motion.estimate(now.pyramid, before.pyramid)
     residual = float(np.abs(moved.residual).mean(dtype=np.float64))
     is_cut = residual > max(_CUT_LEAST, _CUT_RATIO * spatial.block_deviation(now.pyramid[-1], motion.BLOCK))
     vectors = moved.vectors.reshape(-1, 2) * (100 / width)
     spread = vectors - vectors.mean(axis=0)
     values = {
-        "ti": (now.luma - before.luma).std(dtype=np.float64),
-        "dct_gradient": np.abs(now.texture - before.texture).mean(dtype=np.float64),
         "frame_difference": moved.difference,
         "mc_residual": residual,
         "mc_gain": 1 - residual / moved.difference if moved.difference > 0 else 0.0,

@@ -48,6 +48,7 @@ def survey(
     settings: ProbeSettings | None = None,
     plan: SamplePlan = DEFAULT_PLAN,
     revision: int = REVISION,
+    beside_probe: bool = False,
     cache: Path | None = None,
     workdir: Path | None = None,
     on_step: Callable[[str], None] | None = None,
@@ -66,6 +67,8 @@ def survey(
         Which frames stand for the source.
     revision
         Which measures of complexity, of :data:`~vmafcast.media.complexity.document.REVISIONS`.
+    beside_probe
+        Whether that part of complexity is enough which is worth its cost where there is a probe.
     cache
         Where to look for what was measured before, and to put what is measured now; None for nowhere.
     workdir
@@ -109,14 +112,15 @@ def survey(
 
         def complexity() -> Complexity:
             begin("measuring complexity")
-            return measure_complexity(source, sample=sample(), revision=revision)
+            return measure_complexity(source, sample=sample(), revision=revision, beside_probe=beside_probe)
 
         def probe(ffmpeg: Ffmpeg) -> Probe:
             begin("encoding the probe")
             return run_probe(ffmpeg, source, settings=chosen, sample=sample(), workdir=workdir)
 
         def find_complexity() -> Complexity:
-            return remembered(cache, "complexity", {**key, "revision": revision}, Complexity, complexity)
+            decided = {**key, "revision": revision} | ({"beside_probe": True} if beside_probe else {})
+            return remembered(cache, "complexity", decided, Complexity, complexity)
 
         def find_probe(ffmpeg: Ffmpeg) -> Probe:
             decided = {"revision": PROBE_REVISION, "settings": chosen, "ffmpeg": ffmpeg.build}

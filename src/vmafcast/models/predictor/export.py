@@ -69,11 +69,10 @@ def evaluate(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return VMAF and log bitrate [N] of the input ``rows`` [N, F], as the file does, in float64."""
     plain, columns = len(layout.plain), layout.columns
-    probed = plain + len(layout.probe_columns)
     preset, quality = rows[:, columns.index("preset_norm")], rows[:, columns.index("quality_norm")]
     given = rows[:, columns.index("probe_given")][:, None, None]
     without = predictor.coefficients(rows[:, :plain], preset, probed=False)
-    with_probe = predictor.coefficients(rows[:, :probed], preset, probed=True)
+    with_probe = predictor.coefficients(rows[:, layout.probed_columns], preset, probed=True)
     curves = without + given * (with_probe - without)
     values = np.einsum("ncs,ns->cn", curves, predictor.basis(quality))
     size = rows[:, columns.index("log_pixels")] + rows[:, columns.index("log_fps")]
@@ -90,9 +89,8 @@ class _Writer:
 
     def write(self) -> bytes:
         size = self.predictor.basis.size
-        plain, probed = len(self.layout.plain), len(self.layout.plain) + len(self.layout.probe_columns)
-        without = self._variant(self.predictor.plain, plain, "plain")
-        with_probe = self._variant(self.predictor.probed, probed, "probed")
+        without = self._variant(self.predictor.plain, np.arange(len(self.layout.plain)), "plain")
+        with_probe = self._variant(self.predictor.probed, self.layout.probed_columns, "probed")
         gain = self.graph.add("Sub", with_probe, without)
         given = self._pick(["probe_given"])
         curves = self.graph.add("Add", without, self.graph.add("Mul", gain, given))
@@ -105,9 +103,9 @@ class _Writer:
             values.append(self._dense(terms, np.ones((size, 1)), "sum_of_terms"))
         return self._finish(*values)
 
-    def _variant(self, heads: Sequence[Head], width: int, name: str) -> str:
+    def _variant(self, heads: Sequence[Head], columns: NDArray[np.intp], name: str) -> str:
         """Add the mixture of the presets' coefficients [N, 2 size]."""
-        features = self._dense(INPUT, np.eye(self.width)[:, :width], f"pick_{name}")
+        features = self._dense(INPUT, np.eye(self.width)[:, columns], f"pick_{name}")
         made = [self._head(head, features, f"{name}_{place}") for place, head in enumerate(heads)]
         if len(made) == 1:
             return made[0]

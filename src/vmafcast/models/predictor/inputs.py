@@ -64,12 +64,15 @@ class InputLayout:
         What is taken of each encode, block by block.
     shorts
         The encodes of the probe that are cut short, such as ``libx264_veryfast_24_first16``.
+    beside
+        Which of the features of the source are looked at where there is a probe; all when None.
     """
 
     complexity: tuple[str, ...]
     probe: tuple[str, ...]
     parts: tuple[tuple[str, ...], ...] = PROBE_PARTS
     shorts: tuple[str, ...] = ()
+    beside: tuple[str, ...] | None = None
 
     @property
     def plain(self) -> tuple[str, ...]:
@@ -87,11 +90,26 @@ class InputLayout:
         return whole + [(encode, column) for encode in self.shorts for column in part if column in SHORT_COLUMNS]
 
     @property
+    def beside_probe(self) -> NDArray[np.bool_]:
+        """Which of :attr:`plain` are looked at where there is a probe."""
+        looked_at = self.plain if self.beside is None else (*self.beside, *GEOMETRY)
+        return np.array([name in looked_at for name in self.plain], dtype=np.bool_)
+
+    @property
+    def probed_columns(self) -> NDArray[np.intp]:
+        """Which columns are looked at where there is a probe, by their numbers."""
+        probe = len(self.plain) + np.arange(len(self.probe_columns))
+        return np.concatenate([np.flatnonzero(self.beside_probe), probe])
+
+    @property
     def plain_blocks(self) -> tuple[int, ...]:
         """How the columns that are known of every source are divided."""
-        coded = sum(name.startswith(CODED_PREFIX) for name in self.complexity)
-        known = (len(self.complexity) - coded, coded) if coded else (len(self.complexity),)
-        return (*known, len(GEOMETRY))
+        return _divided(self.complexity)
+
+    @property
+    def plain_blocks_beside_probe(self) -> tuple[int, ...]:
+        """How those of them are divided that are looked at where there is a probe."""
+        return _divided(self.complexity if self.beside is None else self.beside)
 
     @property
     def probe_blocks(self) -> tuple[int, ...]:
@@ -102,6 +120,12 @@ class InputLayout:
     def columns(self) -> tuple[str, ...]:
         """All columns."""
         return (*self.plain, *self.probe_columns, *REQUEST)
+
+
+def _divided(complexity: tuple[str, ...]) -> tuple[int, ...]:
+    coded = sum(name.startswith(CODED_PREFIX) for name in complexity)
+    known = (len(complexity) - coded, coded) if coded else (len(complexity),)
+    return (*known, len(GEOMETRY))
 
 
 def geometry(width: int, height: int, fps: float, frames: int) -> NDArray[np.float64]:

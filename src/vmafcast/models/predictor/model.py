@@ -45,6 +45,9 @@ class Sources:
         float64 [S, G]: what the probe found, and how its columns are divided.
     groups
         str [S]: source groups.
+    beside_probe, blocks_beside_probe
+        bool [F]: which of the plain columns are looked at where there is a probe, and how those are divided; all when
+        None.
     """
 
     plain: NDArray[np.float64]
@@ -52,12 +55,21 @@ class Sources:
     probe: NDArray[np.float64]
     probe_blocks: tuple[int, ...]
     groups: NDArray[np.str_]
+    beside_probe: NDArray[np.bool_] | None = None
+    blocks_beside_probe: tuple[int, ...] | None = None
 
     def features(self, *, probed: bool) -> tuple[NDArray[np.float64], tuple[int, ...]]:
-        """Return the columns and blocks of one variant."""
+        """Return the columns and blocks that one variant looks at."""
         if not probed:
             return self.plain, self.plain_blocks
-        return np.concatenate([self.plain, self.probe], axis=1), (*self.plain_blocks, *self.probe_blocks)
+        if self.beside_probe is None or self.blocks_beside_probe is None:
+            return self.everything(), (*self.plain_blocks, *self.probe_blocks)
+        looked_at = np.concatenate([self.plain[:, self.beside_probe], self.probe], axis=1)
+        return looked_at, (*self.blocks_beside_probe, *self.probe_blocks)
+
+    def everything(self) -> NDArray[np.float64]:
+        """Return all columns [S, F + G]."""
+        return np.concatenate([self.plain, self.probe], axis=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -215,12 +215,14 @@ class PredictorModel:
     def _row(self, source: SourceFacts, preset: float) -> NDArray[np.float64]:
         """Return the input row; the place of the quality is left at 0."""
         layout = self.sidecar.layout
-        missing = [name for name in layout.complexity if name not in source.complexity]
+        probed = source.probe is not None
+        looked_at = layout.beside_probe if probed else np.ones(len(layout.plain), dtype=np.bool_)
+        named = zip(layout.complexity, looked_at, strict=False)
+        missing = [name for name, needed in named if needed and name not in source.complexity]
         if missing:
             raise DataError(f"{self.sidecar.id} needs {', '.join(missing)} of the source; measure it again")
-        probed = source.probe is not None
         columns = [
-            np.array([source.complexity[name] for name in layout.complexity], dtype=np.float64),
+            np.array([source.complexity.get(name, 0.0) for name in layout.complexity], dtype=np.float64),
             geometry(source.width, source.height, source.fps, source.frames),
             np.zeros(len(layout.probe_columns)) if source.probe is None else probe_values(layout, source.probe),
             np.array([float(probed), preset, 0.0]),
@@ -305,9 +307,10 @@ class PredictorModel:
                 f"no encode at the quality {', '.join(beyond)} was learnt from: the curve goes on straight there"
             )
         low, high = np.array(side.feature_min), np.array(side.feature_max)
-        seen = len(low) if row[-3] else len(side.layout.plain)
+        seen = side.layout.probed_columns if row[-3] else np.arange(len(side.layout.plain))
         slack = _ROUNDING * np.maximum(high - low, 1.0)
-        wrong = ((row[:-3] < low - slack) | (row[:-3] > high + slack))[:seen]
+        wrong = np.zeros(len(low), dtype=np.bool_)
+        wrong[seen] = ((row[:-3] < low - slack) | (row[:-3] > high + slack))[seen]
         if wrong.any():
             names = ", ".join(
                 f"{side.feature_order[i]} ({row[i]:.4g}, learnt {low[i]:.4g} to {high[i]:.4g})"

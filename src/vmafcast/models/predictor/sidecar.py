@@ -143,6 +143,9 @@ class PredictorSidecar(Document):
         How the columns were measured: with other settings they mean something else.
     shorts
         The probe's encodes that are cut short; none before there were such.
+    beside_probe
+        Which features of the source's pictures are looked at, and have to be measured, where there is a probe; None
+        for all.
     uncertainty
         Without the probe, and with it.
     """
@@ -169,6 +172,7 @@ class PredictorSidecar(Document):
     sample_length: int
     probe: Annotated[tuple[StatedEncode, ...], Field(min_length=1)]
     shorts: tuple[StatedShort, ...] = ()
+    beside_probe: tuple[str, ...] | None = None
     teacher: str
     output_range: tuple[float, float]
     uncertainty: tuple[VariantUncertainty, VariantUncertainty]
@@ -198,7 +202,7 @@ class PredictorSidecar(Document):
         complexity, probe = self.feature_order[: self.complexity_columns], tuple(each.name for each in self.probe)
         former = InputLayout(complexity, probe, FORMER_PARTS)
         shorts = tuple(each.name for each in self.shorts)
-        now = InputLayout(complexity, probe, shorts=shorts)
+        now = InputLayout(complexity, probe, shorts=shorts, beside=self.beside_probe)
         return former if former.columns == self.feature_order else now
 
     @property
