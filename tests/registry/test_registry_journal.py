@@ -53,6 +53,17 @@ def test_a_missing_history_is_refused(tmp_path):
         read_journal(tmp_path / "events.jsonl")
 
 
+def test_the_same_bytes_are_read_once_and_others_anew(history):
+    first = read_journal(history)
+    assert read_journal(history) is first
+    whole = history.read_bytes()
+    history.write_bytes(whole.replace(b"schlechter", b"schlichter"))
+    with pytest.raises(IntegrityError, match="line 5: its hash is not that of its content"):
+        read_journal(history)
+    history.write_bytes(whole)
+    assert read_journal(history) is first
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_changed_byte_is_noticed(history, data):

@@ -90,7 +90,7 @@ class ShortProbeEncode:
 
 
 DEFAULT_SHORTS: tuple[ShortProbeEncode, ...] = (
-    ShortProbeEncode("libx264", "veryfast", 40, 16),
+    ShortProbeEncode("libx264", "veryfast", 40, 12),
     ShortProbeEncode("libsvtav1", "12", 20, 17),
 )
 """Further rates of both families, for their bits: how steep a curve of bits is differs between rates. A pyramid of
