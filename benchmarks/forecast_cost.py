@@ -62,7 +62,7 @@ def main() -> None:
     """Measure, print the shares, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", nargs="?", type=Path, default=os.environ.get("VMAFCAST_CLIPS"))
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--out", type=Path, default=Path("bench/forecast_cost.json"))
     chosen = parser.parse_args()
     ffmpeg = find_ffmpeg()
