@@ -63,7 +63,7 @@ class InputLayout:
     parts
         What is taken of each encode, block by block.
     shorts
-        The encodes of the probe that are cut short, such as ``libx264_veryfast_24_first16``.
+        The encodes of the probe that are cut short, such as ``libx264_veryfast_40_first12``.
     beside
         Which of the features of the source are looked at where there is a probe; all when None.
     """
