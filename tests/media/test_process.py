@@ -16,7 +16,7 @@ from vmafcast.media.features import CANONICAL6, LITE
 from vmafcast.media.ffmpeg import Ffmpeg, find_ffmpeg, supports_loopback
 from vmafcast.media.graph import EncodeSettings, Scoring, encode_only
 from vmafcast.media.measure import encode_and_score
-from vmafcast.media.process import end_all, run_ffmpeg
+from vmafcast.media.process import _has_setpriv, end_all, run_ffmpeg
 from vmafcast.media.source import probe
 
 ENDLESS = ("-f", "lavfi", "-re", "-i", "testsrc2=s=64x64:r=25", "-f", "null", "-")
@@ -218,6 +218,21 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.fixture(params=["setpriv", "python"])
+def start(request, tmp_path, monkeypatch):
+    """Either way to have ffmpeg die with its parent; for the second a ``setpriv`` that knows no ``--pdeathsig``."""
+    if request.param == "python":
+        folder = tmp_path / "path"
+        folder.mkdir()
+        stand_in(folder, "exit 1\n", "setpriv")
+        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    _has_setpriv.cache_clear()
+    if request.param == "setpriv" and not _has_setpriv():
+        pytest.skip("this system has no setpriv of util-linux")
+    yield request.param
+    _has_setpriv.cache_clear()
+
+
 def start_runner(folder, ffmpeg, *arguments):
     command = [sys.executable, "-c", _RUN, str(folder), ffmpeg.path, *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -225,7 +240,7 @@ def start_runner(folder, ffmpeg, *arguments):
 
 @linux
 @pytest.mark.parametrize("deaf", ["", "trap '' TERM\n"])
-def test_an_interrupt_ends_the_whole_group(tmp_path, deaf):
+def test_an_interrupt_ends_the_whole_group(start, tmp_path, deaf):
     script = stand_in(tmp_path, f"(trap '' INT\n{deaf}sh -c 'echo $$ > child; while :; do sleep 0.1; done') &\nwait\n")
     runner = start_runner(tmp_path, script)
     child = pid_in(tmp_path / "child")
@@ -237,7 +252,7 @@ def test_an_interrupt_ends_the_whole_group(tmp_path, deaf):
 
 
 @linux
-def test_nothing_begins_that_nobody_looks_after(tmp_path):
+def test_nothing_begins_that_nobody_looks_after(start, tmp_path):
     """An interrupt may come after the process is there and before anybody is ready to end it."""
     script = stand_in(tmp_path, "touch began\nexec sleep 600\n")
     code = _RUN.replace("try:", "import threading\n"
@@ -251,7 +266,7 @@ def test_nothing_begins_that_nobody_looks_after(tmp_path):
 
 @linux
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
-def test_ffmpeg_dies_with_its_parent(ffmpeg, tmp_path, sign):
+def test_ffmpeg_dies_with_its_parent(start, ffmpeg, tmp_path, sign):
     script = stand_in(tmp_path, f'echo $$ > {tmp_path}/child\nexec {ffmpeg.path} "$@"\n')
     runner = start_runner(tmp_path, script, *ENDLESS)
     child = pid_in(tmp_path / "child")
@@ -280,6 +295,22 @@ def test_ending_all_gives_every_waiter_an_error(ffmpeg, tmp_path):
         waiter.join(20)
     assert len(errors) == 2
     end_all()  # nothing runs: nothing happens
+
+
+@linux
+def test_ffmpeg_finds_what_it_was_given_and_nothing_to_read(start, tmp_path):
+    script = stand_in(tmp_path, 'read line && exit 5\nfor each in "$@"; do echo "$each"; done > given\n')
+    run_ffmpeg(script, ["a b", "$PPID", "", "'c'"], folder=tmp_path, doing="testing")
+    assert (tmp_path / "given").read_text().splitlines()[-4:] == ["a b", "$PPID", "", "'c'"]
+
+
+@linux
+def test_writing_to_a_full_disk_is_an_error_of_ffmpeg_and_not_its_end(start, tmp_path):
+    """What Python ignores, so that a write fails and does not kill, is ignored by what it starts."""
+    script = stand_in(tmp_path, "grep SigIgn /proc/$$/status > ignored\n")
+    run_ffmpeg(script, [], folder=tmp_path, doing="testing")
+    ignored = int((tmp_path / "ignored").read_text().split()[1], 16)
+    assert all(ignored >> (sign - 1) & 1 for sign in (signal.SIGPIPE, signal.SIGXFSZ))
 
 
 def test_ffmpeg_reads_nothing_from_the_terminal(tmp_path):

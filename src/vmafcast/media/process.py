@@ -6,6 +6,7 @@ parent, so that a killed builder leaves no encoder running.
 
 from __future__ import annotations
 
+import functools
 import os
 import resource
 import select
@@ -43,7 +44,7 @@ _GRACE_SECONDS = 2.0
 
 _LARGE_PIECES = ("glibc.malloc.top_pad=67108864", "glibc.malloc.trim_threshold=4294967296")
 """Each of dozens of threads has a heap, which else grows by some pages at a time. What it may grow into costs nothing
-until it is used; large buffers still come from the system by themselves, and hold nothing."""
+until it is used. Large buffers come out of it as well, and one may have been used before by the same thread."""
 
 _running: set[subprocess.Popen[bytes]] = set()
 _running_lock = threading.Lock()
@@ -53,11 +54,14 @@ import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL: importing their names costs 5 ms at every start
 if os.getppid() != int(sys.argv[1]):
     os.kill(os.getpid(), 9)  # the parent went before it could be watched
-if not os.read(int(sys.argv[2]), 1):
+if not os.read(0, 1):
     sys.exit(1)  # the parent was interrupted before it could look after anything
-os.close(int(sys.argv[2]))
-os.execv(sys.argv[3], sys.argv[3:])
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+os.execv(sys.argv[2], sys.argv[2:])
 """
+_SHELL_TRAMPOLINE = 'test "$PPID" = "$0" || kill -9 "$$"; read -r _ || exit 1; exec "$@" </dev/null'
+"""The same for a shell that ``setpriv`` has asked to die with its parent already."""
+_SETPRIV = ("setpriv", "--pdeathsig", "KILL")
 _IS_LINUX = sys.platform == "linux"
 
 
@@ -135,13 +139,13 @@ def run_ffmpeg(
     gate, opener = os.pipe()
     try:
         process = subprocess.Popen(
-            (*_dying_with_parent(gate), *command),
+            (*_dying_with_parent(), *command),
             cwd=folder,
-            stdin=subprocess.DEVNULL,
+            stdin=gate if _IS_LINUX else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            pass_fds=(gate,) if _IS_LINUX else (),
+            restore_signals=False,  # SIGXFSZ stays ignored, so that ffmpeg can tell of a full disk
             env=os.environ | _environment(arguments, clear_memory=clear_memory),
         )
     except BaseException as error:
@@ -273,15 +277,30 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
             time.sleep(_POLL_SECONDS)
 
 
-def _dying_with_parent(gate: int) -> tuple[str, ...]:
+def _dying_with_parent() -> tuple[str, ...]:
     """Return what to put before a command so that Linux kills it when the thread that started it is gone.
 
-    It does not begin before a byte can be read from the descriptor ``gate``, nor at all where that is closed without.
+    It does not begin before a line can be read from its standard input, nor at all where that is closed without; the
+    command itself has nothing to read.
 
-    A small Python asks for it and then becomes the command. Doing the same between fork and exec would need a real
-    fork, which is not safe in a program with threads.
+    Another small program asks for it and then becomes the command. Doing the same between fork and exec would need a
+    real fork, which is not safe in a program with threads.
     """
-    return (sys.executable, "-I", "-S", "-c", _TRAMPOLINE, str(os.getpid()), str(gate)) if _IS_LINUX else ()
+    if not _IS_LINUX:
+        return ()
+    if _has_setpriv():  # it and a shell take 2 ms, a Python 9
+        return (*_SETPRIV, "sh", "-c", _SHELL_TRAMPOLINE, str(os.getpid()))
+    return (sys.executable, "-I", "-S", "-c", _TRAMPOLINE, str(os.getpid()))
+
+
+@functools.cache
+def _has_setpriv() -> bool:
+    """Whether there is a ``setpriv`` (util-linux) that can ask for this: busybox's cannot."""
+    try:
+        tried = subprocess.run((*_SETPRIV, "sh", "-c", "exit 0"), capture_output=True, check=False)
+    except OSError:
+        return False
+    return tried.returncode == 0
 
 
 class _Pulse:
