@@ -13,7 +13,15 @@ encode of a corpus and of a tuning is made unless asked otherwise, and with as m
 are compared with the cheaper of the two; wall time with both. Everything is measured in one run, alternating, and the
 figures are medians; two rounds before them are not counted.
 
-    python -m benchmarks.forecast_cost [FOLDER] [--repeats N] [--out bench/forecast_cost.json]
+All of it runs on one core, unless ``--cores`` says otherwise: a process of many threads takes more CPU seconds on
+several cores than on one, and one of a single thread fewer where its neighbours idle, so that on several the machine
+would be measured with the work.
+
+How dear an x265 encode is depends on the scene, and a probe is the same work for all. ``--scenes N`` measures besides
+what single scenes cost: N sources spread over the folder, each of them a clip of its own as long as the other, played
+forwards and backwards as often as it takes.
+
+    python -m benchmarks.forecast_cost [FOLDER] [--cores N] [--repeats N] [--scenes N] [--out bench/forecast_cost.json]
 
 FOLDER defaults to $VMAFCAST_CLIPS. What is cached is not used.
 """
@@ -54,17 +62,27 @@ LIMIT = 0.25
 WARM_UP = 2
 """Rounds that are not counted: memory that a virtual machine had given back to its host costs more to have again."""
 
+SCENE_ROUNDS = 2
+"""Rounds of a single scene, after one that is not counted: scenes differ by far more than rounds do."""
+
 FORECAST = "libx265"
 """Whose encodes are forecast, with as large a predictor as there is: two presets."""
+
+
+_COUNTED = f"settb=1/{FPS},setpts=N"
+_FIT = f"{_COUNTED},scale={WIDTH}:{HEIGHT}:flags=bicubic,format=yuv420p,setsar=1"
 
 
 def main() -> None:
     """Measure, print the shares, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", nargs="?", type=Path, default=os.environ.get("VMAFCAST_CLIPS"))
+    parser.add_argument("--cores", type=int, default=1, help="how many to run on; 0 for all")
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--scenes", type=int, default=0, help="how many single scenes to measure besides")
     parser.add_argument("--out", type=Path, default=Path("bench/forecast_cost.json"))
     chosen = parser.parse_args()
+    cores = _run_on(chosen.cores)
     ffmpeg = find_ffmpeg()
     supports_loopback(ffmpeg)  # asked once in the life of a program: no part of a source's cost
     load_predictor(Registry.open(packaged_folder()), FORECAST)  # nor is importing what runs it
@@ -75,23 +93,28 @@ def main() -> None:
             generate_samples(folder)
         clip, used = ten_seconds(ffmpeg, folder, work)
         rows = [_measure(ffmpeg, clip, work) for _ in range(WARM_UP + chosen.repeats)][WARM_UP:]
-    middle = {key: statistics.median(row[key] for row in rows) for key in rows[0]}
-    encode_cpu = min(middle["x265_one_thread_cpu_s"], middle["x265_own_threads_cpu_s"])
+        scenes = _scenes(ffmpeg, folder, work, chosen.scenes) if chosen.scenes else {}
+    middle = _medians(rows)
+    encode_cpu = _encode_cpu(middle)
+    all_cpu = middle["survey_cpu_s"] + middle["forecast_cpu_s"]
     shares = {
         "complexity_cpu": middle["complexity_cpu_s"] / encode_cpu,
         "survey_cpu": middle["survey_cpu_s"] / encode_cpu,
-        "all_cpu": (middle["survey_cpu_s"] + middle["forecast_cpu_s"]) / encode_cpu,
+        "all_cpu": all_cpu / encode_cpu,
+        "all_cpu_of_one_thread": all_cpu / middle["x265_one_thread_cpu_s"],
+        "all_cpu_of_own_threads": all_cpu / middle["x265_own_threads_cpu_s"],
         "survey_wall_of_one_thread": middle["survey_wall_s"] / middle["x265_one_thread_wall_s"],
         "survey_wall_of_own_threads": middle["survey_wall_s"] / middle["x265_own_threads_wall_s"],
     }
     figures = {
-        "baseline": "one libx265 medium encode", "limit": LIMIT, "shares": shares, "medians": middle, "rows": rows,
+        "baseline": "one libx265 medium encode", "limit": LIMIT, "cores": cores, "shares": shares,
+        "medians": middle, "rows": rows, "scenes": scenes,
         "clip": {"width": WIDTH, "height": HEIGHT, "fps": FPS, "frames": FRAMES, "sources": used},
         "ffmpeg": ffmpeg.version, "code_version": code_version(), "host": host_facts(),
     }  # fmt: skip
     write_text(chosen.out, json.dumps(figures, indent=2) + "\n")
     print(
-        f"one x265 medium encode of {FRAMES} frames: {encode_cpu:.2f} CPU s, "
+        f"one x265 medium encode of {FRAMES} frames, cores: {cores}: {encode_cpu:.2f} CPU s, "
         f"{middle['x265_one_thread_wall_s']:.2f} s with one thread, "
         f"{middle['x265_own_threads_wall_s']:.2f} s with its own choice\n"
         f"complexity: {middle['complexity_cpu_s']:.2f} CPU s ({shares['complexity_cpu']:.1%}), measured at "
@@ -99,9 +122,26 @@ def main() -> None:
         f"complexity and probe: {middle['survey_cpu_s']:.2f} CPU s ({shares['survey_cpu']:.1%}), "
         f"{middle['survey_wall_s']:.2f} s ({shares['survey_wall_of_one_thread']:.1%} and "
         f"{shares['survey_wall_of_own_threads']:.1%})\n"
-        f"and the forecast: {middle['forecast_cpu_s']:.3f} CPU s; all together {shares['all_cpu']:.1%}"
+        f"and the forecast: {middle['forecast_cpu_s']:.3f} CPU s; all together {shares['all_cpu']:.1%} "
+        f"({shares['all_cpu_of_one_thread']:.1%} of x265 with one thread, {shares['all_cpu_of_own_threads']:.1%} "
+        "with its own choice)"
     )
+    if scenes:
+        found = sorted(scenes.values())
+        print(
+            f"{len(found)} single scenes: {found[0]:.1%} to {found[-1]:.1%}, in the middle "
+            f"{statistics.median(found):.1%}; below {LIMIT:.0%}: {sum(share < LIMIT for share in found)}"
+        )
     sys.exit(0 if shares["all_cpu"] < LIMIT and shares["survey_wall_of_one_thread"] < LIMIT else 1)
+
+
+def _run_on(cores: int) -> int:
+    """Keep this process and all that it starts to so many cores, 0 for all; return how many those are."""
+    if not hasattr(os, "sched_setaffinity"):
+        return os.cpu_count() or 1  # no Linux: nothing can be asked for
+    if cores:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cores:])
+    return len(os.sched_getaffinity(0))
 
 
 def ten_seconds(ffmpeg: Ffmpeg, folder: Path, work: Path) -> tuple[Source, list[str]]:
@@ -117,11 +157,22 @@ def ten_seconds(ffmpeg: Ffmpeg, folder: Path, work: Path) -> tuple[Source, list[
             taken.append(source)
     while sum(each.frames for each in taken) < FRAMES:
         taken += taken[: len(sources)]
-    inputs = [part for source in taken for part in ("-r", str(FPS), "-i", input_url(source.path))]
-    fit = f"settb=1/{FPS},setpts=N,scale={WIDTH}:{HEIGHT}:flags=bicubic,format=yuv420p,setsar=1"
-    parts = [f"[{i}:V:0]{fit}[v{i}]" for i in range(len(taken))]
+    parts = [f"[{i}:V:0]{_FIT}[v{i}]" for i in range(len(taken))]
     joined = "".join(f"[v{i}]" for i in range(len(taken)))
-    filters = f"{';'.join(parts)};{joined}concat=n={len(taken)},settb=1/{FPS},setpts=N[v]"
+    filters = f"{';'.join(parts)};{joined}concat=n={len(taken)},{_COUNTED}[v]"
+    return _made(ffmpeg, taken, filters, work), list(dict.fromkeys(source.path.stem for source in taken))
+
+
+def one_scene(ffmpeg: Ffmpeg, source: Source, work: Path) -> Source:
+    """Make a clip as long of one source, forwards and backwards as often as it takes."""
+    once = 2 * source.frames
+    there_and_back = f"split[a][b];[b]reverse,{_COUNTED}[r];[a][r]concat=n=2,{_COUNTED}"
+    again = f"loop=loop={FRAMES // once}:size={once}:start=0,{_COUNTED}"
+    return _made(ffmpeg, [source], f"[0:V:0]{_FIT},{there_and_back},{again}[v]", work)
+
+
+def _made(ffmpeg: Ffmpeg, sources: list[Source], filters: str, work: Path) -> Source:
+    inputs = [part for source in sources for part in ("-r", str(FPS), "-i", input_url(source.path))]
     run_ffmpeg(
         ffmpeg,
         [*inputs, "-filter_complex", filters, "-map", "[v]", "-frames:v", str(FRAMES), "-c:v", "libx264",
@@ -131,7 +182,27 @@ def ten_seconds(ffmpeg: Ffmpeg, folder: Path, work: Path) -> tuple[Source, list[
     clip = probe(work / "clip.mkv")
     if (clip.frames, clip.fps) != (FRAMES, Fraction(FPS)):
         raise RuntimeError(f"the clip has {clip.frames} frames at {clip.fps} a second, not {FRAMES} at {FPS}")
-    return clip, list(dict.fromkeys(source.path.stem for source in taken))
+    return clip
+
+
+def _scenes(ffmpeg: Ffmpeg, folder: Path, work: Path, count: int) -> dict[str, float]:
+    """Return what a forecast of each of so many single scenes costs of its x265 encode, in CPU time."""
+    sources = [probe(each.path) for each in find_sources([folder])]
+    shares = {}
+    for source in sources[:: max(1, len(sources) // count)][:count]:
+        clip = one_scene(ffmpeg, source, work)
+        middle = _medians([_measure(ffmpeg, clip, work) for _ in range(1 + SCENE_ROUNDS)][1:])
+        shares[source.path.stem] = (middle["survey_cpu_s"] + middle["forecast_cpu_s"]) / _encode_cpu(middle)
+        print(f"{source.path.stem}: {shares[source.path.stem]:.1%} of {_encode_cpu(middle):.2f} CPU s", flush=True)
+    return shares
+
+
+def _medians(rows: list[dict[str, float]]) -> dict[str, float]:
+    return {key: statistics.median(row[key] for row in rows) for key in rows[0]}
+
+
+def _encode_cpu(middle: dict[str, float]) -> float:
+    return min(middle["x265_one_thread_cpu_s"], middle["x265_own_threads_cpu_s"])
 
 
 def _measure(ffmpeg: Ffmpeg, clip: Source, work: Path) -> dict[str, float]:
