@@ -17,9 +17,9 @@ All of it runs on one core, unless ``--cores`` says otherwise: a process of many
 several cores than on one, and one of a single thread fewer where its neighbours idle, so that on several the machine
 would be measured with the work.
 
-How dear an x265 encode is depends on the scene, and a probe is the same work for all. ``--scenes N`` measures besides
-what single scenes cost: N sources spread over the folder, each of them a clip of its own as long as the other, played
-forwards and backwards as often as it takes.
+How dear an x265 encode is depends on the scene, and much of a probe is the same for all. ``--scenes N`` measures
+besides what single scenes cost: N sources spread over the folder, each of them a clip of its own as long as the other,
+played forwards and backwards as often as it takes.
 
     python -m benchmarks.forecast_cost [FOLDER] [--cores N] [--repeats N] [--scenes N] [--out bench/forecast_cost.json]
 

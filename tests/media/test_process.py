@@ -16,7 +16,7 @@ from vmafcast.media.features import CANONICAL6, LITE
 from vmafcast.media.ffmpeg import Ffmpeg, find_ffmpeg, supports_loopback
 from vmafcast.media.graph import EncodeSettings, Scoring, encode_only
 from vmafcast.media.measure import encode_and_score
-from vmafcast.media.process import _has_setpriv, end_all, run_ffmpeg
+from vmafcast.media.process import _dying_with_parent, _has_setpriv, end_all, run_ffmpeg
 from vmafcast.media.source import probe
 
 ENDLESS = ("-f", "lavfi", "-re", "-i", "testsrc2=s=64x64:r=25", "-f", "null", "-")
@@ -261,6 +261,14 @@ def test_nothing_begins_that_nobody_looks_after(start, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout.strip(), done.stderr, done.returncode) == ("interrupted", "", 0)
     time.sleep(0.5)
+    assert not (tmp_path / "began").exists()
+
+
+@linux
+def test_nothing_begins_whose_parent_went_before_it_could_be_watched(start, tmp_path):
+    other = ["1" if each == str(os.getpid()) else each for each in _dying_with_parent()]
+    done = subprocess.run([*other, "/bin/sh", "-c", f"touch {tmp_path}/began"], input=b"\n", timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL
     assert not (tmp_path / "began").exists()
 
 
