@@ -13,9 +13,8 @@ encode of a corpus and of a tuning is made unless asked otherwise, and with as m
 are compared with the cheaper of the two; wall time with both. Everything is measured in one run, alternating, and the
 figures are medians; two rounds before them are not counted.
 
-All of it runs on one core, unless ``--cores`` says otherwise: a process of many threads takes more CPU seconds on
-several cores than on one, and one of a single thread fewer where its neighbours idle, so that on several the machine
-would be measured with the work.
+``--cores 1`` keeps all of it to one core, where runs differ less and the share is smaller: the probe is a process of
+many threads, and takes more CPU seconds on several cores. What is judged is a run on all of them.
 
 How dear an x265 encode is depends on the scene, and much of a probe is the same for all. ``--scenes N`` measures
 besides what single scenes cost: N sources spread over the folder, each of them a clip of its own as long as the other,
@@ -77,7 +76,7 @@ def main() -> None:
     """Measure, print the shares, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", nargs="?", type=Path, default=os.environ.get("VMAFCAST_CLIPS"))
-    parser.add_argument("--cores", type=int, default=1, help="how many to run on; 0 for all")
+    parser.add_argument("--cores", type=int, default=0, help="how many to run on; 0 for all")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--scenes", type=int, default=0, help="how many single scenes to measure besides")
     parser.add_argument("--out", type=Path, default=Path("bench/forecast_cost.json"))

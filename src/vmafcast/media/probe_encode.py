@@ -302,9 +302,9 @@ def run_probe(
         )
         shorts = [ShortEncode(job, each.frames) for job, each in zip(brief, chosen.shorts, strict=True)]
         scoring = Scoring(chosen.teacher, (PROBE_FEATURES,), every=SCORED_EVERY)
-        # Memory is not cleared: that would be a twentieth of the cost, and all of x264's encodes begin at once, in
-        # memory that nobody has used. Of the whole ones 122 of 122 came out alike with and without; all
-        # encodes of 244 sources did that were surveyed three times, the short ones too.
+        # Memory is not cleared: that would be a twentieth of the cost. Nothing rules out that an encode by x264 is
+        # given memory that was used before; but of the whole ones 122 of 122 came out alike with and without, and all
+        # encodes of 244 sources did that were surveyed four times, on two processors, the short ones too.
         cells, sizes = encode_score_and_size(
             ffmpeg, sample.as_source(), jobs, scoring, shorts, workdir=workdir, on_frame=on_frame,
             by_thread=False, clear_memory=False,
