@@ -62,16 +62,24 @@ class Curve:
     deviation: NDArray[np.float64]
 
 
-def residual_covariance(residuals: NDArray[np.float64], groups: NDArray[np.str_]) -> NDArray[np.float64]:
+def share_of_group(groups: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Return for each of R rows what it is of its source group, so that every group counts once."""
+    _, of_row, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / sizes[of_row])
+
+
+def residual_covariance(
+    residuals: NDArray[np.float64], groups: NDArray[np.str_], counts: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Return the scatter [2 size, 2 size] of held-out residuals [R, 2, size], every source group counting once.
 
     It is that of a Student-t distribution about zero: proportional to the covariance, and hardly moved by a few sources
-    that are like no other. Intervals have their width by calibration, so the factor is not needed.
+    that are like no other. Intervals have their width by calibration, so the factor is not needed. What each residual
+    ``counts`` for, [R] above 0, is the same for all when None.
     """
     flat = residuals.reshape(len(residuals), -1)
     size = flat.shape[1]
-    _, of_row, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    owed = 1.0 / sizes[of_row]
+    owed = share_of_group(groups) if counts is None else share_of_group(groups) * counts
     weights = owed
     for _ in range(ROUNDS):
         scatter = (flat * weights[:, None]).T @ flat / owed.sum()
