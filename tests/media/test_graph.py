@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from vmafcast.common.errors import CapabilityError, RequestError
+from vmafcast.common.errors import CapabilityError
 from vmafcast.encoders.catalogue import get_encoder
-from vmafcast.media.features import ACTIVITY, CANONICAL6, LITE
+from vmafcast.media.features import CANONICAL6, LITE
 from vmafcast.media.graph import (
     EncodeSettings,
     Scoring,
-    ShortEncode,
     encode_depth,
     encode_only,
-    encode_short,
     one_process,
     pixel_format,
     score_only,
@@ -95,23 +93,6 @@ def test_the_source_is_decoded_once_for_all_jobs():
     assert sum("libvmaf" in graph for graph in graphs(arguments)) == 2
 
 
-def test_a_short_encode_is_made_beside_the_jobs_in_their_container_and_not_scored():
-    short = ShortEncode(replace(JOBS[0], quality=40), 16)
-    arguments = one_process(SOURCE, JOBS, SCORING, ["c0.mkv", "c1.mkv"], [short])
-    graphs = [arguments[i + 1] for i, each in enumerate(arguments) if each == "-filter_complex"]
-    assert "split=5[e0][e1][e2][s0][s1]" in graphs[0]
-    assert "[e2]trim=end_frame=16,format=yuv420p[v2]" in graphs
-    at = arguments.index("[v2]")
-    own = arguments[at : arguments.index("c2.mkv") + 1]
-    assert own[-3:] == ["-f", "matroska", "c2.mkv"]
-    assert own[own.index("-crf") + 1] == "40"
-    assert "c2.packets" in own
-    # The decoders take what the first outputs made: a short one comes after them.
-    assert arguments.index("c1.mkv") < at < arguments.index("-dec")
-    assert arguments.count("-dec") == len(JOBS)
-    assert encode_short(SOURCE, short)[-3:] == ["-f", "matroska", "c0.mkv"]
-
-
 def test_frames_are_never_dropped_repeated_or_skipped():
     arguments = one_process(SOURCE, JOBS, SCORING, ["c0.mkv", "c1.mkv"])
     assert arguments.count("-fps_mode") == 2
@@ -132,27 +113,3 @@ def test_a_filter_that_two_sets_need_runs_once():
     [graph] = graphs(score_only(SOURCE, SOURCE, twice))
     assert graph.count("xpsnr=") == 1
     assert graph.count("name=psnr") == 1
-
-
-@pytest.mark.parametrize(("sets", "every"), [((CANONICAL6,), 0), ((CANONICAL6, LITE), 2), ((ACTIVITY,), 3)])
-def test_frames_are_only_passed_over_where_libvmaf_alone_measures(sets, every):
-    with pytest.raises(RequestError, match="cannot be scored"):
-        Scoring("vmaf_v0.6.1", sets, every=every)
-
-
-@pytest.mark.parametrize(("every", "among"), [(2, 2), (3, 3), (7, 3)])
-def test_ssim_sees_the_scored_frames_alone_and_libvmaf_their_neighbours_too(every, among):
-    both = replace(CANONICAL6, filters=("ssim",))
-    [graph] = graphs(score_only(SOURCE, SOURCE, Scoring("vmaf_v0.6.1", (both,), every=every)))
-    assert graph.count(f"select='not(mod(n,{among}))'") == 2
-    assert graph.count("ssim=") == 1
-    [libvmaf] = [part for part in graph.split(";") if "libvmaf" in part]
-    assert "[d0]" in libvmaf
-    assert "ssim" not in libvmaf
-
-
-@pytest.mark.parametrize(("every", "among", "selects"), [(1, None, 0), (3, 3, 0), (5, 3, 2)])
-def test_both_sides_lose_the_same_frames(every, among, selects):
-    [graph] = graphs(score_only(SOURCE, SOURCE, Scoring("vmaf_v0.6.1", (CANONICAL6,), every=every)))
-    assert graph.count(f"select='between(mod(n+1,{every}),0,2)'") == selects == graph.count("select=")
-    assert (f"n_subsample={among}" in graph) == (among is not None) == ("n_subsample" in graph)

@@ -55,21 +55,6 @@ def test_the_neighbours_in_a_process_do_not_matter(ffmpeg, source, assert_same_e
         assert_same_encodes(one, other)
 
 
-@pytest.mark.parametrize("loopback", [True, False])
-@pytest.mark.parametrize("every", [2, 3, 4, 5, 7])
-def test_each_so_manieth_frame_is_scored_as_it_is_among_all(ffmpeg, source, job, every, loopback):
-    """With four or more between them the others do not come to libvmaf; their neighbours have to, for their motion."""
-    with_ssim = replace(CANONICAL6, columns=(*CANONICAL6.columns, "ssim"), filters=("ssim",))
-    [whole], [few] = (
-        encode_and_score(ffmpeg, source, [job()], Scoring(TEACHER, (with_ssim,), every=each), loopback=loopback)
-        for each in (1, every)
-    )
-    assert few.packets.bytes.tolist() == whole.packets.bytes.tolist()
-    assert few.scores.frames == -(-source.frames // every)
-    for name, column in whole.scores.columns.items():
-        np.testing.assert_array_equal(few.scores.columns[name], column[::every], err_msg=name)
-
-
 @pytest.mark.parametrize("extra", [(), ("-bf", "0"), ("-g", "4")])
 def test_types_of_frames_are_told_from_the_order_of_coding(ffmpeg, source, extra, job):
     [cell] = encode_and_score(ffmpeg, source, [job(preset="medium", extra=extra)], Scoring(TEACHER, ()))

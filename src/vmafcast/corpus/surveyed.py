@@ -18,6 +18,7 @@ import polars as pl
 
 from vmafcast.common.errors import DataError
 from vmafcast.common.feature_names import SOURCE
+from vmafcast.common.probe_names import SHORT_MARK
 from vmafcast.corpus.manifest import list_file
 from vmafcast.corpus.tables import UNREADABLE, write_table
 from vmafcast.media.complexity.facts import FEATURES
@@ -42,7 +43,7 @@ STATED: Final = ("teacher", "complexity_revision", "probe_revision", "sample_run
 NEEDED: Final = (*_FACTS, *(feature.name for feature in FEATURES))
 """Columns without which a table of surveys is of no use, but for those of the probe's encodes."""
 
-_OF_THE_POINT: Final = frozenset({"encoder", "preset", "quality", "first"})
+_OF_THE_POINT: Final = frozenset({"encoder", "preset", "quality", "undivided", "scored_from", "first"})
 
 OF_A_PROBE: Final = ("bpp", *(name for name in ProbePoint.model_fields if name not in _OF_THE_POINT))
 """What stands in a column for each encode of the probe, after the encode's name."""
@@ -50,7 +51,7 @@ OF_A_PROBE: Final = ("bpp", *(name for name in ProbePoint.model_fields if name n
 OF_A_SHORT: Final = ("bpp", *(name for name in ShortPoint.model_fields if name not in _OF_THE_POINT))
 """The same for each that is cut short."""
 
-_SHORT_NAME: Final = re.compile(r".*_first\d+$")
+_SHORT_NAME: Final = re.compile(rf".*{SHORT_MARK}\d+$")
 
 
 def survey_row(name: str, group: str, found: Survey, plan: SamplePlan) -> Row:
@@ -84,25 +85,15 @@ def survey_row(name: str, group: str, found: Survey, plan: SamplePlan) -> Row:
         **measured.features,
     }
     for point in probed.points:
-        row |= _numbers(encode_name(point), point, measured.frames)
+        row |= _numbers(point.name, point, measured.frames)
     for short in probed.shorts:
-        row |= _numbers(short_name(short), short, measured.frames)
+        row |= _numbers(short.name, short, measured.frames)
     return row
 
 
 def _numbers(name: str, point: ProbePoint | ShortPoint, frames: int) -> Row:
     found = {key: value for key, value in point.model_dump().items() if key not in _OF_THE_POINT}
     return {f"{name}_{key}": value for key, value in {"bpp": point.expected_bpp(frames), **found}.items()}
-
-
-def encode_name(point: ProbePoint) -> str:
-    """Return the name of the probe's encode, with which its columns begin."""
-    return f"{point.encoder}_{point.preset}_{point.quality}"
-
-
-def short_name(point: ShortPoint) -> str:
-    """Return the name of an encode of the probe that is cut short, with which its columns begin."""
-    return f"{point.encoder}_{point.preset}_{point.quality}_first{point.first}"
 
 
 def write_surveys(folder: Path, rows: Iterable[Row]) -> Path:

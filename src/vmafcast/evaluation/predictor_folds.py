@@ -16,6 +16,7 @@ import numpy as np
 from vmafcast.evaluation.conformal_ranks import GroupScores
 from vmafcast.evaluation.folds import group_folds
 from vmafcast.models.predictor.calibration import LEVELS, StageCalibration
+from vmafcast.models.predictor.kinds import looked_at, residual_kinds
 from vmafcast.models.predictor.model import train_predictor
 from vmafcast.models.predictor.posterior import Measured, residual_covariance, update
 from vmafcast.models.predictor.process import SWEEPS
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vmafcast.models.predictor.kernels import Kernels
+    from vmafcast.models.predictor.kinds import ResidualKinds
     from vmafcast.models.predictor.model import EncodePredictor, EncoderCurves, Sources
     from vmafcast.models.predictor.posterior import Curve
 
@@ -80,12 +82,15 @@ class Stage:
     Attributes
     ----------
     covariance
-        float64 [2 size, 2 size].
+        float64 [2 size, 2 size]: of all residuals.
+    kinds
+        The same by kinds of predicted curves, which is what is used.
     calibrations
         One for each of :data:`POINTS`.
     """
 
     covariance: NDArray[np.float64]
+    kinds: ResidualKinds
     calibrations: tuple[StageCalibration, ...]
 
 
@@ -121,19 +126,23 @@ def calibrate(
             for row, coefficients in zip(mine, found, strict=True):
                 missed.append((preset, int(curves.source[row]), curves.coefficients[row] - coefficients))
                 predicted[preset, int(curves.source[row])] = coefficients
-    covariance = residual_covariance(
-        np.stack([each for _, _, each in missed]), sources.groups[[source for _, source, _ in missed]]
-    )
+    residuals, groups = np.stack([each for _, _, each in missed]), sources.groups[[source for _, source, _ in missed]]
+    looks = measured.basis(looked_at(measured.basis))
+    looked = np.stack([predicted[preset, source] @ looks.T for preset, source, _ in missed])
+    kinds = residual_kinds(residuals, looked, groups)
     ratios: list[list[NDArray[np.float64]]] = [[] for _ in POINTS]
     owners: list[list[str]] = [[] for _ in POINTS]
     for (preset, source), coefficients in predicted.items():
         if judged is not None and not judged[source]:
             continue
-        for number, (_, _, ratio, _) in enumerate(_stages(measured, preset, source, coefficients, covariance)):
+        for number, (_, _, ratio, _) in enumerate(_stages(measured, preset, source, coefficients, kinds)):
             kept = np.isfinite(ratio[:, 0])
             ratios[number].append(ratio[kept])
             owners[number] += [str(sources.groups[source])] * int(kept.sum())
-    return Stage(covariance, tuple(_calibration(np.concatenate(r), o) for r, o in zip(ratios, owners, strict=True)))
+    covariance = residual_covariance(residuals, groups)
+    return Stage(
+        covariance, kinds, tuple(_calibration(np.concatenate(r), o) for r, o in zip(ratios, owners, strict=True))
+    )
 
 
 def judge_held_out(
@@ -198,7 +207,7 @@ def judge_held_out(
                 for source, coefficients in zip(mine, found, strict=True):
                     at = begins[preset] + np.flatnonzero(measured.points[preset].source == source)
                     fold_of[at] = number
-                    results = _stages(measured, preset, int(source), coefficients, stage.covariance)
+                    results = _stages(measured, preset, int(source), coefficients, stage.kinds)
                     for count, (values, used, off, spread) in zip(POINTS, results, strict=True):
                         values[used] = np.nan
                         predicted[probed, count][at] = values
@@ -228,7 +237,7 @@ def _stages(
     preset: int,
     source: int,
     coefficients: NDArray[np.float64],
-    covariance: NDArray[np.float64],
+    kinds: ResidualKinds,
 ) -> list[tuple[NDArray[np.float64], list[int], NDArray[np.float64], NDArray[np.float64]]]:
     """Return of each stage: predictions [n, 2], which points were measured, ratios and deviations [n, 2]."""
     points = measured.points[preset]
@@ -238,6 +247,7 @@ def _stages(
     back = np.argsort(order, kind="stable")
     weights = measured.basis(places)
     prior = np.stack([weights @ curve for curve in coefficients])
+    covariance = kinds.of(coefficients @ measured.basis(looked_at(measured.basis)).T)
     used: list[int] = []
     curve = update(prior, places, measured.basis, covariance)
     results = []

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vmafcast.common.errors import CapabilityError, RequestError
+from vmafcast.common.errors import CapabilityError
 from vmafcast.encoders.encoder import Encoder
 from vmafcast.media.features import FeatureSet
 from vmafcast.media.source import DEMUXERS, PROTOCOLS, Source, input_url
@@ -20,16 +20,13 @@ CONTAINER = "matroska"
 SSIM = "ssim"
 XPSNR = "xpsnr"
 DEINTERLACER = "bwdif"
+NO_COLOUR = "setparams=range=unknown:color_primaries=unknown:color_trc=unknown:colorspace=unknown"
 XPSNR_REVISION = 2
 """Raised when the same encode gets another XPSNR. Revision 1 took the distorted video for the reference, and measured
 deep pictures, whose padded rows ffmpeg reads wrongly; 2 measures what is deeper than 8 bits on 8-bit copies."""
 
-_WITH_NEIGHBOURS = 3
-"""A frame, the one before it and the one after: what a score of it is made from."""
-
 _XPSNR_DEPTH = 8
 _SHALLOW = "scale=sws_dither=none,format=yuv420p"
-_NO_COLOUR = "setparams=range=unknown:color_primaries=unknown:color_trc=unknown:colorspace=unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +64,6 @@ class EncodeSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class ShortEncode:
-    """An encode of the first frames of a source, of which only the sizes are wanted.
-
-    Attributes
-    ----------
-    settings
-        How they are encoded.
-    frames
-        How many, at least 1.
-    """
-
-    settings: EncodeSettings
-    frames: int
-
-
-@dataclass(frozen=True, slots=True)
 class Scoring:
     """What is measured.
 
@@ -98,8 +79,6 @@ class Scoring:
         Metric models that score in the same pass; each score goes by its teacher's name.
     allow_hdr
         Whether HDR pictures may be scored as if they were SDR.
-    every
-        Only each so-many-th frame is scored, from the first on; motion is still taken between neighbouring frames.
     """
 
     teacher: str
@@ -107,16 +86,6 @@ class Scoring:
     threads: int = 0
     further_teachers: tuple[str, ...] = ()
     allow_hdr: bool = False
-    every: int = 1
-
-    def __post_init__(self) -> None:
-        """Raise RequestError where frames are to be passed over that a feature set cannot do without."""
-        if self.every < 1 or (
-            self.every > 1 and any(set(each.filters) - {SSIM} or not each.extractors for each in self.feature_sets)
-        ):
-            raise RequestError(
-                f"every {self.every}. frame cannot be scored; give 1, or more with what libvmaf and SSIM measure"
-            )
 
     @property
     def scores(self) -> dict[str, str]:
@@ -150,13 +119,7 @@ def pixel_format(depth: int) -> str:
     return formats[depth]
 
 
-def one_process(
-    source: Source,
-    jobs: Sequence[EncodeSettings],
-    scoring: Scoring,
-    outputs: Sequence[str],
-    shorts: Sequence[ShortEncode] = (),
-) -> list[str]:
+def one_process(source: Source, jobs: Sequence[EncodeSettings], scoring: Scoring, outputs: Sequence[str]) -> list[str]:
     """Arguments that decode ``source`` once, run every job, decode each encode by loopback, and score it.
 
     Parameters
@@ -169,23 +132,14 @@ def one_process(
         What is measured.
     outputs
         A file for each job's encode, relative to the working folder, or an absolute ``file:`` URL.
-    shorts
-        What is encoded besides, into the working folder, numbered after the jobs. Its container is theirs, since an
-        encoder puts its headers into the first packet of some.
     """
     cells = range(len(jobs))
-    branches = [f"[e{i}]" for i in range(len(jobs) + len(shorts))] + [f"[s{i}]" for i in cells]
-    arguments = [*_input(source), "-filter_complex_threads", "1"]
-    arguments += ["-filter_complex", f"[0:V:0]{_reference(source)},split={len(branches)}{''.join(branches)}"]
+    branches = [f"[e{i}]" for i in cells] + [f"[s{i}]" for i in cells]
+    arguments = [*input_arguments(source), "-filter_complex_threads", "1"]
+    arguments += ["-filter_complex", f"[0:V:0]{reference_filters(source)},split={len(branches)}{''.join(branches)}"]
     for i, (job, output) in enumerate(zip(jobs, outputs, strict=True)):
         depth = pixel_format(encode_depth(source, job.encoder))
-        arguments += ["-filter_complex", f"[e{i}]format={depth}[v{i}]", *_encode(i, job, output)]
-    for i, short in enumerate(shorts, len(jobs)):
-        arguments += [
-            "-filter_complex",
-            _first(short, source, f"e{i}", f"v{i}"),
-            *_encode(i, short.settings, f"c{i}.mkv"),
-        ]
+        arguments += ["-filter_complex", f"[e{i}]format={depth}[v{i}]", *encode_arguments(i, job, output)]
     for i in cells:
         arguments += ["-threads", "1", "-dec", f"{i}:0"]
     for i, job in enumerate(jobs):
@@ -203,22 +157,11 @@ def encode_only(source: Source, job: EncodeSettings, output: str) -> list[str]:
     depth = pixel_format(encode_depth(source, job.encoder))
     graphs = [
         "-filter_complex",
-        f"[0:V:0]{_reference(source)}[e0]",
+        f"[0:V:0]{reference_filters(source)}[e0]",
         "-filter_complex",
         f"[e0]format={depth}[v0]",
     ]
-    return [*_input(source), "-filter_complex_threads", "1", *graphs, *_encode(0, job, output)]
-
-
-def encode_short(source: Source, short: ShortEncode) -> list[str]:
-    """Arguments that make a short encode by itself."""
-    graphs = [
-        "-filter_complex",
-        f"[0:V:0]{_reference(source)}[e0]",
-        "-filter_complex",
-        _first(short, source, "e0", "v0"),
-    ]
-    return [*_input(source), "-filter_complex_threads", "1", *graphs, *_encode(0, short.settings, "c0.mkv")]
+    return [*input_arguments(source), "-filter_complex_threads", "1", *graphs, *encode_arguments(0, job, output)]
 
 
 def score_only(reference: Source, distorted: Source, scoring: Scoring) -> list[str]:
@@ -232,7 +175,7 @@ def score_only(reference: Source, distorted: Source, scoring: Scoring) -> list[s
         fit = _even(distorted)
     elif (distorted.width, distorted.height) != (reference.even_width, reference.even_height):
         fit = f"scale={reference.even_width}:{reference.even_height}:flags=bicubic,"
-    graph = f"[1:V:0]{_reference(reference)}[s0];"
+    graph = f"[1:V:0]{reference_filters(reference)}[s0];"
     graph += _score(
         reference,
         source_depth(distorted),
@@ -240,25 +183,26 @@ def score_only(reference: Source, distorted: Source, scoring: Scoring) -> list[s
         0,
         "0:V:0",
         "s0",
-        before=_progressive(distorted) + fit,
-        colour_range=_range(distorted),
+        before=progressive(distorted) + fit,
+        colour_range=range_option(distorted),
     )
     return [
-        *_input(distorted, rate_of=reference), *_input(reference), "-filter_complex_threads", "1",
+        *input_arguments(distorted, rate_of=reference), *input_arguments(reference), "-filter_complex_threads", "1",
         "-filter_complex", graph, "-map", "[o0]", "-f", "null", "-",
     ]  # fmt: skip
 
 
 def filtered(source: Source, filters: Sequence[str]) -> list[str]:
     """Arguments that put ``source`` through ``filters``, from its fresh timeline to frames passed on one by one."""
-    whole = f"[0:V:0]{_timeline(source)},{_progressive(source)}{','.join(filters)}[v0]"
+    whole = f"[0:V:0]{timeline(source)},{progressive(source)}{','.join(filters)}[v0]"
     return [
-        *_input(source), "-filter_complex_threads", "1", "-filter_complex", whole,
+        *input_arguments(source), "-filter_complex_threads", "1", "-filter_complex", whole,
         "-map", "[v0]", "-r", f"{source.fps.numerator}/{source.fps.denominator}",
     ]  # fmt: skip
 
 
-def _input(video: Source, rate_of: Source | None = None) -> list[str]:
+def input_arguments(video: Source, rate_of: Source | None = None) -> list[str]:
+    """Arguments that read ``video``, at the frame rate of another where one is given."""
     rate = (rate_of or video).fps
     return [
         "-protocol_whitelist", PROTOCOLS, "-format_whitelist", DEMUXERS,
@@ -266,17 +210,18 @@ def _input(video: Source, rate_of: Source | None = None) -> list[str]:
     ]  # fmt: skip
 
 
-def _timeline(source: Source) -> str:
+def timeline(source: Source) -> str:
+    """Return the filters that put frame N at N frame durations, whatever the container says."""
     return f"settb=expr={source.fps.denominator}/{source.fps.numerator},setpts=N"
 
 
-def _reference(source: Source) -> str:
+def reference_filters(source: Source) -> str:
     """Return the filters that make decoded frames the reference: fresh timeline, whole pictures, even size, 4:2:0."""
-    form = f"format=pix_fmts={pixel_format(source_depth(source))}{_range(source)}"
-    return f"{_timeline(source)},{_progressive(source)}{_even(source)}{form}"
+    form = f"format=pix_fmts={pixel_format(source_depth(source))}{range_option(source)}"
+    return f"{timeline(source)},{progressive(source)}{_even(source)}{form}"
 
 
-def _progressive(video: Source) -> str:
+def progressive(video: Source) -> str:
     """Return what makes whole pictures of fields, one of each frame, so that the frames can be told by their index."""
     return f"{DEINTERLACER}=mode=send_frame:deint=all," if video.deinterlace else ""
 
@@ -287,16 +232,13 @@ def _even(source: Source) -> str:
     return "crop=floor(iw/2)*2:floor(ih/2)*2:0:0,"
 
 
-def _range(source: Source) -> str:
+def range_option(source: Source) -> str:
+    """Return what a format filter needs besides where samples use their full range."""
     return ":color_ranges=pc" if source.full_range else ""
 
 
-def _first(short: ShortEncode, source: Source, pad: str, out: str) -> str:
-    depth = pixel_format(encode_depth(source, short.settings.encoder))
-    return f"[{pad}]trim=end_frame={short.frames},format={depth}[{out}]"
-
-
-def _encode(cell: int, job: EncodeSettings, output: str) -> list[str]:
+def encode_arguments(cell: int, job: EncodeSettings, output: str) -> list[str]:
+    """Arguments that encode what is labelled ``[v<cell>]``, and list the packets in ``c<cell>.packets``."""
     return [
         "-map", f"[v{cell}]", *job.arguments(), "-fps_mode", "passthrough",
         "-stats_enc_post", f"c{cell}.packets", "-stats_enc_post_fmt", "{pts} {size} {key}",
@@ -322,24 +264,14 @@ def _score(
     """
     deepest = max(depth, source_depth(reference))
     form = pixel_format(deepest)
-    measures = [] if scoring.every > 1 else [_stats(name, cell) for name in scoring.filters if name != XPSNR]
-    measures.append(_libvmaf(scoring, cell))
+    measures = [stats_filter(name, cell) for name in scoring.filters if name != XPSNR]
+    measures.append(libvmaf_filter(scoring, cell))
     if XPSNR in scoring.filters:
-        measures.append(_stats(XPSNR, cell))  # the last, as it may change what passes through it
+        measures.append(stats_filter(XPSNR, cell))  # the last, as it may change what passes through it
     copies = [f"[r{i}]" for i in range(len(measures))]
-    passed, distorted, beside = "", "[d0]", []
-    if scoring.every > _WITH_NEIGHBOURS:
-        passed = f"select='between(mod(n+1,{scoring.every}),0,2)',"
-    if scoring.every > 1 and SSIM in scoring.filters:
-        # SSIM is told from a frame alone: on a branch of its own, which the neighbours do not enter.
-        scored = f"select='not(mod(n,{_subsample(scoring)}))'"
-        distorted = ",split[d0][da]"
-        copies.append("[ra]")
-        beside = [f"[da]{scored}[db]", f"[ra]{scored}[rb]", f"[db][rb]{_stats(SSIM, cell)}:shortest=1,nullsink"]
     parts = [
-        f"[{distorted_pad}]{_timeline(reference)},{before}{passed}format={form}{colour_range},{_NO_COLOUR}{distorted}",
-        f"[{reference_pad}]{passed}format={form},{_NO_COLOUR},split={len(copies)}{''.join(copies)}",
-        *beside,
+        f"[{distorted_pad}]{timeline(reference)},{before}format={form}{colour_range},{NO_COLOUR}[d0]",
+        f"[{reference_pad}]format={form},{NO_COLOUR},split={len(copies)}{''.join(copies)}",
     ]
     for i, measure in enumerate(measures):
         pads = f"[d{i}][r{i}]"
@@ -356,18 +288,15 @@ def _score(
     return ";".join(parts)
 
 
-def _stats(name: str, cell: int) -> str:
+def stats_filter(name: str, cell: int) -> str:
+    """Return a filter that measures each frame and writes ``c<cell>.<name>``."""
     return f"{name}=stats_file=c{cell}.{name}"
 
 
-def _subsample(scoring: Scoring) -> int:
-    """Return which of the frames that come so far are scored: of frames far apart only they and their neighbours do."""
-    return min(scoring.every, _WITH_NEIGHBOURS)
-
-
-def _libvmaf(scoring: Scoring, cell: int) -> str:
+def libvmaf_filter(scoring: Scoring, cell: int, every: int = 1) -> str:
+    """Return libvmaf, scoring each so-many-th frame that it is given, from the first on, into ``c<cell>.json``."""
     extractors = dict.fromkeys(name for each in scoring.feature_sets for name in each.extractors)
     features = ":feature=" + "|".join(f"name={name}" for name in extractors) if extractors else ""
     models = "|".join(f"version={teacher}\\\\:name={name}" for name, teacher in scoring.scores.items())
-    fewer = f":n_subsample={_subsample(scoring)}" if scoring.every > 1 else ""
+    fewer = f":n_subsample={every}" if every > 1 else ""
     return f"libvmaf=model={models}:n_threads={scoring.threads}{fewer}:log_fmt=json:log_path=c{cell}.json{features}"

@@ -21,7 +21,7 @@ from vmafcast.media.complexity.activity import source_activity
 from vmafcast.media.cpu import CellCpu, attribute
 from vmafcast.media.features import ACTIVITY, Column, columns_of, read_filter_stats, read_libvmaf_log, unmeasurable
 from vmafcast.media.ffmpeg import Ffmpeg, supports_loopback
-from vmafcast.media.graph import EncodeSettings, Scoring, ShortEncode
+from vmafcast.media.graph import EncodeSettings, Scoring
 from vmafcast.media.process import STALL_SECONDS, run_ffmpeg
 from vmafcast.media.scorable import refuse_unlike, refuse_unscorable, required_filters
 from vmafcast.media.source import Source, probe
@@ -109,8 +109,6 @@ def encode_and_score(
     on_frame: Callable[[int], None] | None = None,
     loopback: bool | None = None,
     stall_seconds: float = STALL_SECONDS,
-    by_thread: bool = True,
-    clear_memory: bool = True,
 ) -> list[ScoredEncode]:
     """Encode ``source`` with every job and score each encode against it.
 
@@ -129,10 +127,6 @@ def encode_and_score(
         One process (True), two steps (False), or whichever this ffmpeg can do (None).
     stall_seconds
         The time-out on no progress.
-    by_thread
-        Whether each cell's CPU seconds are wanted; without, they are told too roughly to be used.
-    clear_memory
-        See :func:`~vmafcast.media.process.run_ffmpeg`.
 
     Returns
     -------
@@ -150,45 +144,9 @@ def encode_and_score(
     OutputError
         A kept file or the working folder cannot be written.
     """
-    cells, _ = encode_score_and_size(
-        ffmpeg, source, jobs, scoring, (), keep=keep, workdir=workdir, on_frame=on_frame, loopback=loopback,
-        stall_seconds=stall_seconds, by_thread=by_thread, clear_memory=clear_memory,
-    )  # fmt: skip
-    return cells
-
-
-def encode_score_and_size(
-    ffmpeg: Ffmpeg,
-    source: Source,
-    jobs: Sequence[EncodeSettings],
-    scoring: Scoring,
-    shorts: Sequence[ShortEncode],
-    *,
-    keep: Sequence[Path] | None = None,
-    workdir: Path | None = None,
-    on_frame: Callable[[int], None] | None = None,
-    loopback: bool | None = None,
-    stall_seconds: float = STALL_SECONDS,
-    by_thread: bool = True,
-    clear_memory: bool = True,
-) -> tuple[list[ScoredEncode], list[Packets]]:
-    """Do as :func:`encode_and_score`, and make some short encodes besides, of which only the packets are wanted.
-
-    Returns
-    -------
-    list of ScoredEncode
-        In the order of ``jobs``.
-    list of Packets
-        In the order of ``shorts``.
-
-    Raises
-    ------
-    CapabilityError, RequestError, MediaError, FfmpegError, OutputError
-        As there.
-    """
     ffmpeg.require_filters(*required_filters(scoring, source))
     refuse_unscorable(source, scoring)
-    for job in (*jobs, *(short.settings for short in shorts)):
+    for job in jobs:
         ffmpeg.require_encoder(job.encoder.name)
     doing = f"encoding {source.path.name} with {', '.join(job.label() for job in jobs)}"
     use_loopback = supports_loopback(ffmpeg) if loopback is None else loopback
@@ -198,28 +156,25 @@ def encode_score_and_size(
         else:
             outputs = [f"file:{stack.enter_context(atomic_path(path)).absolute()}" for path in keep]
         if not use_loopback:
-            cells = [
+            return [
                 _two_steps(ffmpeg, source, job, scoring, output, workdir, on_frame, stall_seconds)
                 for job, output in zip(jobs, outputs, strict=True)
             ]
-            return cells, [_by_itself(ffmpeg, source, short, workdir, stall_seconds) for short in shorts]
         folder = stack.enter_context(private_workdir(workdir))
         done = run_ffmpeg(
-            ffmpeg, graph.one_process(source, jobs, scoring, outputs, shorts), folder=folder, doing=doing,
-            on_frame=on_frame, stall_seconds=stall_seconds, by_thread=by_thread,
-            clear_memory=clear_memory,
+            ffmpeg, graph.one_process(source, jobs, scoring, outputs), folder=folder, doing=doing,
+            on_frame=on_frame, stall_seconds=stall_seconds,
         )  # fmt: skip
         cpu = attribute(done.threads, len(jobs))
-        cells = [
+        return [
             ScoredEncode(
                 settings=job,
-                packets=_read_packets(folder / f"c{i}.packets", source.frames, job),
+                packets=read_packets(folder / f"c{i}.packets", source.frames, job),
                 scores=_read_scores(folder, i, scoring, source, doing),
                 cpu=cpu[i],
             )
             for i, job in enumerate(jobs)
         ]
-        return cells, [_sizes(folder, i, source, short) for i, short in enumerate(shorts, len(jobs))]
 
 
 def score_pair(
@@ -268,7 +223,7 @@ def _two_steps(
             ffmpeg, graph.encode_only(source, job, output), folder=folder,
             doing=f"encoding {source.path.name} with {job.label()}", on_frame=on_frame, stall_seconds=stall_seconds,
         )  # fmt: skip
-        packets = _read_packets(folder / "c0.packets", source.frames, job)
+        packets = read_packets(folder / "c0.packets", source.frames, job)
         distorted = probe(Path(output.removeprefix("file:")) if output.startswith("file:") else folder / output)
         scored = run_ffmpeg(
             ffmpeg, graph.score_only(source, distorted, scoring), folder=folder, doing=doing,
@@ -282,20 +237,14 @@ def _two_steps(
     )  # fmt: skip
 
 
-def _by_itself(
-    ffmpeg: Ffmpeg, source: Source, short: ShortEncode, workdir: Path | None, stall_seconds: float
-) -> Packets:
-    doing = f"encoding the beginning of {source.path.name} with {short.settings.label()}"
-    with private_workdir(workdir) as folder:
-        run_ffmpeg(ffmpeg, graph.encode_short(source, short), folder=folder, doing=doing, stall_seconds=stall_seconds)
-        return _sizes(folder, 0, source, short)
+def read_packets(path: Path, frames: int, job: EncodeSettings) -> Packets:
+    """Read the list of packets that an encode of so many frames left.
 
-
-def _sizes(folder: Path, cell: int, source: Source, short: ShortEncode) -> Packets:
-    return _read_packets(folder / f"c{cell}.packets", min(short.frames, source.frames), short.settings)
-
-
-def _read_packets(path: Path, frames: int, job: EncodeSettings) -> Packets:
+    Raises
+    ------
+    MediaError
+        It cannot be read, or has another number of packets.
+    """
     try:
         coded = [(int(pts), int(size), key == "K") for pts, size, key in map(str.split, path.read_text().splitlines())]
     except (OSError, ValueError) as error:
@@ -318,7 +267,7 @@ def _read_packets(path: Path, frames: int, job: EncodeSettings) -> Packets:
 
 
 def _read_scores(folder: Path, cell: int, scoring: Scoring, reference: Source, doing: str) -> FrameScores:
-    frames = -(-reference.frames // scoring.every)
+    frames = reference.frames
     wanted = columns_of(scoring.feature_sets)
     scores = tuple(scoring.scores)
     found = read_libvmaf_log(folder / f"c{cell}.json", wanted, scores)

@@ -20,12 +20,15 @@ from numpy.typing import NDArray
 from vmafcast.common.documents import Document
 from vmafcast.common.errors import RequestError
 from vmafcast.common.feature_names import CANONICAL6
+from vmafcast.common.probe_names import encode_name, short_name
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.complexity.sample import DEFAULT_PLAN, Sample, SamplePlan, sampled
 from vmafcast.media.features import FeatureSet
 from vmafcast.media.ffmpeg import Ffmpeg
-from vmafcast.media.graph import EncodeSettings, Scoring, ShortEncode
-from vmafcast.media.measure import Packets, ScoredEncode, encode_score_and_size
+from vmafcast.media.graph import EncodeSettings
+from vmafcast.media.measure import Packets
+from vmafcast.media.probe_graph import ShortEncode, SparseScoring
+from vmafcast.media.probe_run import ProbedEncode, encode_probe
 from vmafcast.media.source import Source
 from vmafcast.media.teachers import DEFAULT_TEACHER
 
@@ -41,34 +44,56 @@ KEY_INTERVAL = 250
 """Frames between key frames that most encoders keep by default, and that :meth:`ProbePoint.expected_bpp` assumes."""
 
 SCORED_EVERY = 7
-"""Only each so-many-th frame of a run is scored: scoring costs more than encoding, and frames nearby score alike. The
+"""Only each so-many-th frame is scored: scoring costs more than encoding, and frames nearby score alike. The
 number shares no factor with the distances at which encoders repeat their frame types."""
 
 REVISION = 2
 """Raised whenever the same frames get other numbers: what an older revision left in a cache is not read."""
 
+_UNDIVIDED = ("-partitions", "none")
 _LEAST_HARMONIC = 1.0  # libvmaf's harmonic mean is of score + 1
+
+
+def _check_undivided(encode: ProbeEncode | ShortProbeEncode) -> None:
+    if encode.undivided and encode.encoder != "libx264":
+        raise RequestError(f"blocks of {encode.name} cannot be left undivided; only libx264's can")
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeEncode:
-    """One encode of a probe: ffmpeg's name of the encoder, its preset and its knob value."""
+    """One encode of a probe.
+
+    Attributes
+    ----------
+    encoder, preset, quality
+        ffmpeg's name of the encoder, its preset and its knob value.
+    undivided
+        Whether blocks are never divided, of libx264 alone: nearly as telling for three quarters of the cost.
+    scored_from
+        The first frame that is scored, below :data:`SCORED_EVERY`. Frame 0 is scored as if nothing moved.
+    """
 
     encoder: str
     preset: str
     quality: int
+    undivided: bool = False
+    scored_from: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise RequestError where the encoder always divides."""
+        _check_undivided(self)
 
     @property
     def name(self) -> str:
         """A name for columns of tables, such as ``libx264_veryfast_31``."""
-        return f"{self.encoder}_{self.preset}_{self.quality}"
+        return encode_name(self, self.scored_from)
 
 
 DEFAULT_ENCODES: tuple[ProbeEncode, ...] = (
-    ProbeEncode("libx264", "veryfast", 18),
+    ProbeEncode("libx264", "veryfast", 18, undivided=True, scored_from=1),
     ProbeEncode("libx264", "veryfast", 31),
-    ProbeEncode("libsvtav1", "12", 35),
-    ProbeEncode("libsvtav1", "12", 58),
+    ProbeEncode("libsvtav1", "12", 35, scored_from=1),
+    ProbeEncode("libsvtav1", "12", 58, scored_from=1),
 )
 """Two families of encoders, since what AV1 keeps at low rates is not what H.264 keeps; two rates each, since together
 they cost one decode and one process. ``docs/complexity.md`` has what each is worth and costs."""
@@ -82,15 +107,20 @@ class ShortProbeEncode:
     preset: str
     quality: int
     frames: int
+    undivided: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise RequestError where the encoder always divides."""
+        _check_undivided(self)
 
     @property
     def name(self) -> str:
-        """A name for columns of tables, such as ``libx264_veryfast_40_first12``."""
-        return f"{self.encoder}_{self.preset}_{self.quality}_first{self.frames}"
+        """A name for columns of tables, such as ``libsvtav1_12_20_first17``."""
+        return short_name(self, self.frames)
 
 
 DEFAULT_SHORTS: tuple[ShortProbeEncode, ...] = (
-    ShortProbeEncode("libx264", "veryfast", 40, 12),
+    ShortProbeEncode("libx264", "veryfast", 40, 16, undivided=True),
     ShortProbeEncode("libsvtav1", "12", 20, 17),
 )
 """Further rates of both families, for their bits: how steep a curve of bits is differs between rates. A pyramid of
@@ -123,12 +153,13 @@ class ProbeSettings:
             self.whole_of(short)
 
     def whole_of(self, short: ShortProbeEncode) -> int:
-        """Return the place of the first encode by the same encoder and preset; RequestError where there is none."""
-        wanted = (short.encoder, short.preset)
-        places = [i for i, each in enumerate(self.encodes) if (each.encoder, each.preset) == wanted]
+        """Return the place of the first encode that is made alike; RequestError where there is none."""
+        wanted = (short.encoder, short.preset, short.undivided)
+        places = [i for i, each in enumerate(self.encodes) if (each.encoder, each.preset, each.undivided) == wanted]
         if not places or short.frames < 1:
             raise RequestError(
-                f"the probe {short.name} needs a whole encode by {' '.join(wanted)}, and a frame or more"
+                f"the probe {short.name} needs a whole encode by {short.encoder} {short.preset} that is made alike, "
+                "and a frame or more"
             )
         return places[0]
 
@@ -138,8 +169,8 @@ class ProbePoint(Document):
 
     Attributes
     ----------
-    encoder, preset, quality
-        What was encoded with.
+    encoder, preset, quality, undivided, scored_from
+        What was encoded how, and the first frame that was scored.
     vmaf, vmaf_harmonic_mean, vmaf_p5
         The teacher's score pooled over the scored frames (each seventh): mean, harmonic mean (of score + 1, less 1, as
         libvmaf has it) and 5th percentile; 0 to 100.
@@ -163,6 +194,8 @@ class ProbePoint(Document):
     encoder: str
     preset: str
     quality: int
+    undivided: bool = False
+    scored_from: int = 0
     vmaf: float
     vmaf_harmonic_mean: float
     vmaf_p5: float
@@ -180,6 +213,11 @@ class ProbePoint(Document):
     vif_scale3: float
     motion2: float
 
+    @property
+    def name(self) -> str:
+        """That of its encode, see :attr:`ProbeEncode.name`."""
+        return encode_name(self, self.scored_from)
+
     def expected_bpp(self, frames: int) -> float:
         """Return the bits per luma sample of an encode of ``frames`` such frames, a key frame every 250."""
         return _expected_bpp(self.bpp_i, self.bpp_inter, frames)
@@ -190,8 +228,8 @@ class ShortPoint(Document):
 
     Attributes
     ----------
-    encoder, preset, quality, first
-        What was encoded with, and how many frames of the sample at most.
+    encoder, preset, quality, undivided, first
+        What was encoded how, and how many frames of the sample at most.
     bpp_i
         Size of the key frame that it begins with, in bits per luma sample.
     bpp_inter
@@ -202,9 +240,15 @@ class ShortPoint(Document):
     encoder: str
     preset: str
     quality: int
+    undivided: bool = False
     first: int
     bpp_i: float
     bpp_inter: float | None
+
+    @property
+    def name(self) -> str:
+        """That of its encode, see :attr:`ShortProbeEncode.name`."""
+        return short_name(self, self.first)
 
     def expected_bpp(self, frames: int) -> float:
         """Return the bits per luma sample of an encode of ``frames`` such frames, a key frame every 250."""
@@ -297,19 +341,20 @@ def run_probe(
         cpu, wall = _cpu_seconds(), time.perf_counter()
         keys = ("-force_key_frames", f"expr:eq(mod(n,{len(sample.runs[0])}),0)")
         jobs, brief = (
-            [EncodeSettings(get_encoder(e.encoder), e.preset, e.quality, extra=keys) for e in encodes]
+            [
+                EncodeSettings(
+                    get_encoder(e.encoder), e.preset, e.quality, extra=(*keys, *(_UNDIVIDED if e.undivided else ()))
+                )
+                for e in encodes
+            ]
             for encodes in (chosen.encodes, chosen.shorts)
         )
+        scorings = [SparseScoring(chosen.teacher, PROBE_FEATURES, SCORED_EVERY, e.scored_from) for e in chosen.encodes]
         shorts = [ShortEncode(job, each.frames) for job, each in zip(brief, chosen.shorts, strict=True)]
-        scoring = Scoring(chosen.teacher, (PROBE_FEATURES,), every=SCORED_EVERY)
-        # Memory is not cleared: that would be a twentieth of the cost. Nothing rules out that an encode by x264 is
-        # given memory that was used before; but of the whole ones 122 of 122 came out alike with and without, and all
-        # encodes of 244 sources did that were surveyed four times, on two processors, the short ones too.
-        cells, sizes = encode_score_and_size(
-            ffmpeg, sample.as_source(), jobs, scoring, shorts, workdir=workdir, on_frame=on_frame,
-            by_thread=False, clear_memory=False,
-        )  # fmt: skip
-        points = tuple(_point(cell, sample) for cell in cells)
+        cells, sizes = encode_probe(
+            ffmpeg, sample.as_source(), jobs, scorings, shorts, workdir=workdir, on_frame=on_frame
+        )
+        points = tuple(_point(each, cell, sample) for each, cell in zip(chosen.encodes, cells, strict=True))
         wholes = [cells[chosen.whole_of(each)].packets for each in chosen.shorts]
         briefs = tuple(
             _short_point(each, packets, whole, sample)
@@ -338,8 +383,8 @@ def _short_point(encode: ShortProbeEncode, packets: Packets, whole: Packets, sam
     if others.any():
         inter = float(bits[others].mean() * of_whole[~begins].mean() / of_whole[: len(bits)][others].mean())
     return ShortPoint(
-        encoder=encode.encoder, preset=encode.preset, quality=encode.quality, first=encode.frames,
-        bpp_i=float(bits[~others].mean()), bpp_inter=inter,
+        encoder=encode.encoder, preset=encode.preset, quality=encode.quality, undivided=encode.undivided,
+        first=encode.frames, bpp_i=float(bits[~others].mean()), bpp_inter=inter,
     )  # fmt: skip
 
 
@@ -351,16 +396,18 @@ def _begins(sample: Sample) -> NDArray[np.bool_]:
     return np.concatenate([np.arange(len(run)) == 0 for run in sample.runs])
 
 
-def _point(cell: ScoredEncode, sample: Sample) -> ProbePoint:
+def _point(encode: ProbeEncode, cell: ProbedEncode, sample: Sample) -> ProbePoint:
     bits = _bits(cell.packets, sample)
     types = np.array(cell.packets.types)
     begins = _begins(sample)
     vmaf = cell.scores.vmaf
     means = {name: float(cell.scores.columns[name].mean()) for name in PROBE_FEATURES.columns}
     return ProbePoint(
-        encoder=cell.settings.encoder.name,
-        preset=cell.settings.preset,
-        quality=cell.settings.quality,
+        encoder=encode.encoder,
+        preset=encode.preset,
+        quality=encode.quality,
+        undivided=encode.undivided,
+        scored_from=encode.scored_from,
         vmaf=float(vmaf.mean()),
         vmaf_harmonic_mean=float(1 / (1 / (vmaf + _LEAST_HARMONIC)).mean() - _LEAST_HARMONIC),
         vmaf_p5=float(np.percentile(vmaf, 5)),

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from vmafcast.common.errors import CapabilityError, DataError, RequestError
 from vmafcast.common.files import write_text
-from vmafcast.corpus.surveyed import encode_name, short_name
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.media.complexity.cache import default_cache
 from vmafcast.media.complexity.document import REVISIONS
@@ -168,8 +167,12 @@ def survey_for(
             f"{side.id} learnt from measures of revision {side.complexity_revision} and probes of "
             f"{side.probe_revision}, and this version makes {known} and {PROBE_REVISION}; train it again"
         )
-    encodes = tuple(ProbeEncode(each.encoder, each.preset, each.quality) for each in side.probe)
-    shorts = tuple(ShortProbeEncode(each.encoder, each.preset, each.quality, each.first) for each in side.shorts)
+    encodes = tuple(
+        ProbeEncode(each.encoder, each.preset, each.quality, each.undivided, each.scored_from) for each in side.probe
+    )
+    shorts = tuple(
+        ShortProbeEncode(each.encoder, each.preset, each.quality, each.first, each.undivided) for each in side.shorts
+    )
     return survey(
         source,
         probe_with=probe_with,
@@ -189,10 +192,10 @@ def source_facts(found: Survey) -> SourceFacts:
         probed = {}
         for point in found.probe.points:
             known = {"bpp": point.expected_bpp(measured.frames), **point.model_dump(include=set(PROBE_FOUND))}
-            probed[encode_name(point)] = known
+            probed[point.name] = known
         for short in found.probe.shorts:
             known = {"bpp": short.expected_bpp(measured.frames), **short.model_dump(include=set(SHORT_FOUND))}
-            probed[short_name(short)] = known
+            probed[short.name] = known
     return SourceFacts(
         width=measured.width,
         height=measured.height,

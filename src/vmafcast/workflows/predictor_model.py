@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from vmafcast.evaluation.criteria import GateOutcome
 from vmafcast.evaluation.predictor_folds import Stage, calibrate
 from vmafcast.evaluation.predictor_report import CodecReport
 from vmafcast.evaluation.verdict import Verdict
-from vmafcast.media.probe_encode import DEFAULT_ENCODES, DEFAULT_SHORTS
+from vmafcast.media.probe_encode import DEFAULT_ENCODES, DEFAULT_SHORTS, ShortProbeEncode
 from vmafcast.models.onnx_graph import OPSET
 from vmafcast.models.predictor.export import INPUT, OUTPUTS, check_round_trip, predictor_bytes
 from vmafcast.models.predictor.kernels import SharedKernels
@@ -23,6 +23,7 @@ from vmafcast.models.predictor.sidecar import (
     PredictorSidecar,
     PredictorTraining,
     StatedEncode,
+    StatedKinds,
     StatedShort,
     VariantUncertainty,
 )
@@ -104,13 +105,8 @@ def refit(
         probe_revision=rows.probe_revision,
         sample_runs=rows.plan.runs,
         sample_length=rows.plan.length,
-        probe=tuple(
-            StatedEncode(encoder=each.encoder, preset=each.preset, quality=each.quality) for each in DEFAULT_ENCODES
-        ),
-        shorts=tuple(
-            StatedShort(encoder=each.encoder, preset=each.preset, quality=each.quality, first=each.frames)
-            for each in DEFAULT_SHORTS
-        ),
+        probe=tuple(StatedEncode.model_validate(asdict(each)) for each in DEFAULT_ENCODES),
+        shorts=tuple(_stated_short(each) for each in DEFAULT_SHORTS),
         beside_probe=rows.layout.beside,
         teacher=rows.teacher,
         output_range=(0.0, 100.0),
@@ -217,14 +213,30 @@ def _requests(rows: PredictorRows) -> NDArray[np.float64]:
     return np.column_stack([known[draw.integers(0, len(known), _ROUND_TRIP_ROWS)], asked])
 
 
+def _stated_short(short: ShortProbeEncode) -> StatedShort:
+    facts = asdict(short)
+    return StatedShort(first=facts.pop("frames"), **facts)
+
+
 def _uncertainty(stage: Stage) -> VariantUncertainty:
     return VariantUncertainty(
-        covariance=tuple(_rounded(row) for row in stage.covariance), calibrations=stage.calibrations
+        covariance=_table(stage.covariance),
+        kinds=StatedKinds(
+            mean=_rounded(stage.kinds.mean),
+            axes=_table(stage.kinds.axes),
+            centres=_table(stage.kinds.centres),
+            covariances=tuple(_table(each) for each in stage.kinds.covariances),
+        ),
+        calibrations=stage.calibrations,
     )
 
 
 def _measured(verdict: Verdict, name: str) -> float | None:
     return next((each.value for each in verdict.criteria if each.name == name), None)
+
+
+def _table(values: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
+    return tuple(_rounded(row) for row in values)
 
 
 def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:

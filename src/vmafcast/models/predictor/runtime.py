@@ -12,6 +12,7 @@ from vmafcast.common.files import sha256_bytes
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.models.predictor.calibration import DEFAULT_LEVEL, LEVELS
 from vmafcast.models.predictor.inputs import geometry, probe_values
+from vmafcast.models.predictor.kinds import looked_at
 from vmafcast.models.predictor.posterior import Measured, update
 from vmafcast.models.predictor.scale import bits_per_pixel, from_logit, to_logit
 from vmafcast.models.runtime import open_session
@@ -257,7 +258,8 @@ class PredictorModel:
             for encode in measured
         ]
         variant = side.uncertainty[int(source.probe is not None)]
-        curve = update(values, places, side.basis, variant.matrix(), known)
+        looks = np.stack([np.interp(looked_at(side.basis), places, curve) for curve in values])
+        curve = update(values, places, side.basis, variant.matrix(looks), known)
         calibration = variant.calibrations[min(len(known), len(variant.calibrations) - 1)]
         at = LEVELS.index(level)
         return curve, calibration.groups, (calibration.factors("vmaf")[at], calibration.factors("bits")[at])

@@ -8,9 +8,11 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from vmafcast.common.documents import Document
+from vmafcast.common.probe_names import encode_name, short_name
 from vmafcast.models.predictor.basis import QualityBasis
 from vmafcast.models.predictor.calibration import StageCalibration
 from vmafcast.models.predictor.inputs import FORMER_PARTS, InputLayout
+from vmafcast.models.predictor.kinds import PLACES, ResidualKinds
 from vmafcast.models.sidecar import FileName, GateFacts, Sha256
 
 if TYPE_CHECKING:
@@ -19,20 +21,25 @@ if TYPE_CHECKING:
 SCHEMA_VERSION: Final = 1
 
 
-class StatedEncode(Document):
-    """One encode of the probe: ffmpeg's encoder name, its preset and its quality value."""
-
+class _Stated(Document):
     encoder: str
     preset: str
     quality: int
+    undivided: bool = False
+
+
+class StatedEncode(_Stated):
+    """One encode of the probe, see :class:`vmafcast.media.probe_encode.ProbeEncode`."""
+
+    scored_from: int = 0
 
     @property
     def name(self) -> str:
         """Its name in the input's columns."""
-        return f"{self.encoder}_{self.preset}_{self.quality}"
+        return encode_name(self, self.scored_from)
 
 
-class StatedShort(StatedEncode):
+class StatedShort(_Stated):
     """One that is cut short: how many frames of the sample it has at most."""
 
     first: int
@@ -40,7 +47,32 @@ class StatedShort(StatedEncode):
     @property
     def name(self) -> str:
         """Its name in the input's columns."""
-        return f"{super().name}_first{self.first}"
+        return short_name(self, self.first)
+
+
+class StatedKinds(Document):
+    """The covariances by kinds of predicted curves, see :class:`vmafcast.models.predictor.kinds.ResidualKinds`."""
+
+    mean: tuple[float, ...]
+    axes: tuple[tuple[float, ...], ...]
+    centres: Annotated[tuple[tuple[float, ...], ...], Field(min_length=1)]
+    covariances: tuple[tuple[tuple[float, ...], ...], ...]
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if any(len(axis) != len(self.mean) for axis in self.axes) or len(self.mean) != 2 * PLACES:
+            raise ValueError(f"the mean and the axes of the kinds must have {2 * PLACES} values")
+        if any(len(centre) != len(self.axes) for centre in self.centres) or len(self.centres) != len(self.covariances):
+            raise ValueError("every kind needs a coordinate on each axis, and a covariance")
+        return self
+
+    def kinds(self) -> ResidualKinds:
+        """Return them as arrays."""
+        count = len(self.axes)
+        return ResidualKinds(
+            np.array(self.mean), np.array(self.axes).reshape(count, -1),
+            np.array(self.centres).reshape(-1, count), np.array(self.covariances),
+        )  # fmt: skip
 
 
 class VariantUncertainty(Document):
@@ -51,16 +83,24 @@ class VariantUncertainty(Document):
     covariance
         Of what was missed of held-out source groups: rows and columns are the spline coefficients of the logit of VMAF,
         then those of the logarithm of bits per pixel.
+    kinds
+        The same by kinds of predicted curves, which is what counts; None of predictors from before there were such.
     calibrations
         After no, one and two measured encodes.
     """
 
     covariance: tuple[tuple[float, ...], ...]
+    kinds: StatedKinds | None = None
     calibrations: Annotated[tuple[StageCalibration, ...], Field(min_length=1)]
 
-    def matrix(self) -> NDArray[np.float64]:
-        """Return the covariance as an array."""
-        return np.array(self.covariance)
+    def matrices(self) -> list[NDArray[np.float64]]:
+        """Return all covariances as arrays."""
+        by_kind = () if self.kinds is None else self.kinds.covariances
+        return [np.array(self.covariance), *(np.array(each) for each in by_kind)]
+
+    def matrix(self, curves: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the covariance for predicted ``curves`` [2, PLACES], as :func:`looked_at` has them."""
+        return np.array(self.covariance) if self.kinds is None else self.kinds.kinds().of(curves)
 
 
 class StageFigures(Document):
@@ -192,7 +232,7 @@ class PredictorSidecar(Document):
         if len(self.feature_min) != known or len(self.feature_max) != known:
             raise ValueError(f"feature_min and feature_max must have {known} values, one for each measured column")
         size = 2 * self.basis.size
-        if any(each.matrix().shape != (size, size) for each in self.uncertainty):
+        if any(matrix.shape != (size, size) for each in self.uncertainty for matrix in each.matrices()):
             raise ValueError(f"the covariances must be {size} by {size}")
         return self
 
