@@ -85,6 +85,42 @@ def test_a_short_encode_without_a_whole_one_or_a_frame_is_refused(short):
         ProbeSettings((X264,), (SHORT, SHORT))
 
 
+def test_undivided_blocks_cost_bits_and_are_libx264s_alone(ffmpeg, source):
+    whole = ProbeEncode("libx264", "veryfast", 24)
+    undivided = replace(whole, undivided=True)
+    short = ShortProbeEncode("libx264", "veryfast", 34, 10, undivided=True)
+    found = run_probe(ffmpeg, source, settings=ProbeSettings((whole, undivided), (short,)), plan=SamplePlan(1, 40))
+    plain, other = found.points
+    assert other.bpp_inter > plain.bpp_inter
+    assert (plain.name, other.name) == ("libx264_veryfast_24", "libx264_veryfast_24_undivided")
+    assert found.shorts[0].name == short.name == "libx264_veryfast_34_undivided_first10"
+    job = EncodeSettings(get_encoder("libx264"), "veryfast", 24, extra=("-x264-params", "partitions=none"))
+    [by_hand] = encode_and_score(ffmpeg, source, [job], Scoring(DEFAULT_TEACHER, (CANONICAL6,)))
+    assert other.vmaf == by_hand.scores.vmaf[::SCORED_EVERY].mean()
+    for make in (ProbeEncode, ShortProbeEncode):
+        with pytest.raises(RequestError, match="only libx264's can"):
+            make("libsvtav1", "12", 35, *([8] if make is ShortProbeEncode else []), undivided=True)
+
+
+def test_a_short_encode_is_spread_by_a_whole_one_that_is_made_alike():
+    divided, undivided = (ProbeEncode("libx264", "veryfast", 24, undivided=each) for each in (False, True))
+    short = ShortProbeEncode("libx264", "veryfast", 34, 10, undivided=True)
+    assert ProbeSettings((divided, undivided), (short,)).whole_of(short) == 1
+    with pytest.raises(RequestError, match="that is made alike"):
+        ProbeSettings((divided,), (short,))
+
+
+def test_what_is_scored_from_a_later_frame_has_its_motion(ffmpeg, source):
+    later = ProbeEncode("libx264", "ultrafast", 30, scored_from=1)
+    found = run_probe(ffmpeg, source, settings=ProbeSettings((X264, later), ()), plan=SamplePlan(1, 40))
+    job = EncodeSettings(get_encoder("libx264"), "ultrafast", 30)
+    [plain] = encode_and_score(ffmpeg, source, [job], Scoring(DEFAULT_TEACHER, (CANONICAL6,)))
+    for point, encode in zip(found.points, (X264, later), strict=True):
+        assert (point.name, point.scored_from) == (encode.name, encode.scored_from)
+        for name in ("vmaf", "motion2", "vif_scale0"):
+            assert getattr(point, name) == plain.scores.columns[name][encode.scored_from :: SCORED_EVERY].mean()
+
+
 def test_every_run_begins_with_a_key_frame_of_its_own(ffmpeg, source):
     encodes = (ProbeEncode("libx264", "veryfast", 30), ProbeEncode("libsvtav1", "12", 45))
     pixels = 160 * 96

@@ -21,8 +21,8 @@ from vmafcast.corpus.surveyed import SURVEYS, write_surveys
 from vmafcast.corpus.verify import verify_corpus
 from vmafcast.workflows.surveys import survey_corpus
 
-PROBE = "libsvtav1_12_35"
-SHORT = "libx264_veryfast_40_first12"
+PROBE = "libsvtav1_12_35_from1"
+SHORT = "libx264_veryfast_40_undivided_first16"
 
 
 @pytest.fixture

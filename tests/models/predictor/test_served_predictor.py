@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from vmafcast.common.errors import DataError, IntegrityError, RequestError
+from vmafcast.common.files import sha256_bytes
 from vmafcast.encoders.catalogue import get_encoder
 from vmafcast.evaluation.predictor_folds import calibrate
 from vmafcast.evaluation.predictor_report import CodecReport, judge_folds
@@ -26,10 +27,11 @@ from vmafcast.models.predictor.inputs import (
     geometry,
     probe_values,
 )
+from vmafcast.models.predictor.kinds import PLACES
 from vmafcast.models.predictor.model import train_predictor
 from vmafcast.models.predictor.runtime import MeasuredEncode, PredictorModel, SourceFacts
 from vmafcast.models.predictor.scale import from_logit
-from vmafcast.models.predictor.sidecar import PredictorSidecar
+from vmafcast.models.predictor.sidecar import PredictorSidecar, StatedKinds
 from vmafcast.models.runtime import open_session
 from vmafcast.workflows.predictor_model import refit
 from vmafcast.workflows.predictor_rows import Found, read_rows
@@ -361,3 +363,49 @@ def test_calibration_never_sees_the_groups_that_are_left_out(learnt):
 
 def test_the_encoder_of_the_test_has_the_presets_that_are_taken_for_granted():
     assert get_encoder(ENCODER).preset_norm("veryfast") < get_encoder(ENCODER).preset_norm("medium")
+
+
+def test_served_kinds_are_those_that_were_calibrated(learnt, model):
+    _, rows, measured, _ = learnt
+    everything = np.ones(len(rows.names), dtype=np.bool_)
+    twin = train_predictor(measured, rows.sources, everything, rows.kernels(1)(everything))
+    stage = calibrate(measured, rows.sources, everything, twin, probed=True)
+    stated = model.sidecar.uncertainty[1]
+    for curves in (np.zeros((2, PLACES)), np.linspace(-2, 2, 2 * PLACES).reshape(2, PLACES)):
+        np.testing.assert_allclose(stated.matrix(curves), stage.kinds.of(curves), rtol=1e-3, atol=1e-6)
+    assert stated.kinds is not None
+    assert len({str(each) for each in stated.kinds.covariances}) > 1
+
+
+def test_a_predictor_from_before_there_were_kinds_has_one_covariance(model, learnt, source):
+    _, rows, _, predictor = learnt
+    single = tuple(each.model_copy(update={"kinds": None}) for each in model.sidecar.uncertainty)
+    older = PredictorModel(predictor_bytes(predictor, rows.layout), model.sidecar.model_copy(update={
+        "uncertainty": single, "sha256": sha256_bytes(predictor_bytes(predictor, rows.layout)),
+    }))  # fmt: skip
+    np.testing.assert_array_equal(single[1].matrix(np.ones((2, PLACES))), np.array(single[1].covariance))
+    known = [MeasuredEncode(28, 85.0, 800.0)]
+    now, then = (each.forecast(source, "medium", [24, 32], measured=known) for each in (model, older))
+    assert [point.vmaf for point in now.points] != [point.vmaf for point in then.points]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"mean": (0.0,)}, "must have 10 values"),
+        ({"centres": ((0.0,),)}, "needs a coordinate on each axis"),
+        ({"covariances": (((1.0,),),)}, "needs a coordinate on each axis, and a covariance"),
+    ],
+)
+def test_kinds_that_do_not_hold_together_are_refused(model, change, said):
+    kinds = model.sidecar.uncertainty[1].kinds
+    with pytest.raises(ValidationError, match=said):
+        StatedKinds.model_validate({**kinds.model_dump(), **change})
+
+
+def test_a_kind_of_another_size_is_refused(model):
+    side = model.sidecar.model_dump()
+    kinds = side["uncertainty"][1]["kinds"]
+    kinds["covariances"] = [[[1.0]]] * len(kinds["covariances"])
+    with pytest.raises(ValidationError, match="covariances must be"):
+        PredictorSidecar.model_validate(side)
