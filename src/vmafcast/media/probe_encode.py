@@ -68,7 +68,7 @@ class ProbeEncode:
     encoder, preset, quality
         ffmpeg's name of the encoder, its preset and its knob value.
     undivided
-        Whether blocks are never divided, of libx264 alone: nearly as telling for three quarters of the cost.
+        Whether blocks are never divided, of libx264 alone: nearly as telling for four fifths of the cost.
     scored_from
         The first frame that is scored, below :data:`SCORED_EVERY`. Frame 0 is scored as if nothing moved.
     """

@@ -55,7 +55,7 @@ class ShortEncode:
 
 @dataclass(frozen=True, slots=True)
 class SparseScoring:
-    """Which frames of some encodes are scored, and how.
+    """Which frames of an encode are scored, and how.
 
     Attributes
     ----------

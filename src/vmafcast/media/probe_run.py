@@ -98,7 +98,8 @@ def encode_probe(
     with private_workdir(workdir) as folder:
         # Memory is not cleared: that would be a twentieth of the cost. Nothing rules out that an encode by x264 is
         # given memory that was used before; but of the whole ones 122 of 122 came out alike with and without, and all
-        # encodes of 244 sources did that were surveyed four times, on two processors, the short ones too.
+        # encodes of 244 sources did that were surveyed four times, on two processors, the short ones too; those of
+        # undivided blocks in two surveys on one.
         run_ffmpeg(
             ffmpeg, probe_arguments(source, jobs, scorings, shorts), folder=folder,
             doing=f"encoding {source.path.name} with {', '.join(job.label() for job in jobs)}",
