@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmafcast.common.errors import MediaError, RequestError
-from vmafcast.media.complexity.sample import MAXIMUM_PIXELS, SamplePlan, sampled
-from vmafcast.media.source import probe
+from vmafcast.media.complexity.sample import MAXIMUM_PIXELS, SamplePlan, _frames, sampled
+from vmafcast.media.source import open_video, probe
 
 
 @given(st.integers(1, 5000), st.integers(1, 6), st.integers(1, 40), st.integers(4, 50_000_000))
@@ -82,6 +82,38 @@ def test_every_container_gives_the_frames_that_a_whole_decode_gives(encoded, run
     expected = read(whole, plan)
     for name in ("a.mkv", "a.mp4", "b.mp4", "a.ts", "a.h264", "late.mkv"):
         assert same(read(encoded / name, plan), expected), name
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        ("libx264", "-bf", "5", "-x264-params", "b-pyramid=none"),
+        ("libx265", "-bf", "4", "-x265-params", "log-level=error:open-gop=1"),
+        ("mpeg2video", "-bf", "2", "-q:v", "2"),
+        ("libvpx-vp9", "-deadline", "good", "-cpu-used", "5", "-auto-alt-ref", "1", "-lag-in-frames", "16"),
+        ("libsvtav1", "-preset", "12"),
+    ],
+    ids=lambda encoder: encoder[0],
+)
+@pytest.mark.parametrize("size", [(96, 64), (1280, 720)], ids=["one thread", "threads"])
+def test_frames_that_nothing_refers_to_are_passed_over_and_change_nothing(make_clip, run_tool, encoder, size):
+    clip = make_clip(frames=40, width=size[0], height=size[1])
+    delivered, whole = (clip.with_name(f"{encoder[0]}_{size[0]}{ending}") for ending in (".mkv", ".y4m"))
+    run_tool("-i", clip, "-c:v", *encoder, "-g", "40", delivered)
+    run_tool("-i", delivered, "-fps_mode", "passthrough", "-pix_fmt", "yuv420p", whole)
+    assert same(read(delivered, SamplePlan(1, 5)), read(whole, SamplePlan(1, 5)))
+
+
+def test_frames_before_the_sample_that_nothing_refers_to_are_not_decoded(make_clip, run_tool):
+    clip = make_clip(frames=40, width=96, height=64)
+    delivered = clip.with_name("delivered.mkv")
+    x264 = ("-c:v", "libx264", "-g", "40", "-bf", "3", "-x264-params", "b-adapt=0:b-pyramid=none")
+    run_tool("-i", clip, *x264, delivered)
+    with open_video(delivered) as (container, stream):
+        times = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
+        container.seek(0)
+        frames = [frame.pts for frame in _frames(probe(delivered), container, stream, wanted=times[20])]
+    assert frames == [*times[:20:4], *times[20:]]  # of I, P and three B between: I and P
 
 
 def test_the_sample_can_be_read_by_ffmpeg_as_it_is_mapped(encoded, run_tool, tmp_path):

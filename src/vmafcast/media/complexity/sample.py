@@ -123,7 +123,10 @@ class Sample:
         )  # fmt: skip
 
     def planes(self) -> Iterator[tuple[int, tuple[Plane, Plane, Plane]]]:
-        """Yield each frame's run number and its planes Y, U, V, mapped from the file."""
+        """Yield each frame's run number and its planes Y, U, V, mapped from the file.
+
+        What is not looked at is not read. Ten-bit planes may begin at odd addresses.
+        """
         width, height = self.source.even_width, self.source.even_height
         dtype: np.dtype[np.unsignedinteger[Any]] = np.dtype(np.uint8 if self.depth == 8 else "<u2")
         shapes = ((height, width), (height // 2, width // 2), (height // 2, width // 2))
@@ -136,10 +139,8 @@ class Sample:
                 begin = offset + len(_FRAME_MARK)
                 planes = []
                 for size, shape in zip(sizes, shapes, strict=True):
-                    end = begin + size * dtype.itemsize
-                    # Ten-bit planes need not begin at an even address: copying makes them whole.
-                    planes.append(np.frombuffer(file[begin:end].tobytes(), dtype).reshape(shape))
-                    begin = end
+                    planes.append(np.ndarray(shape, dtype, buffer=file, offset=begin))
+                    begin += size * dtype.itemsize
                 offset += bytes_per_frame
                 yield run, (planes[0], planes[1], planes[2])
 
@@ -203,7 +204,7 @@ def _write(sample: Sample) -> None:
         for frame in _decode(source, sample.runs):
             file.write(_FRAME_MARK)
             for plane in _to_planes(frame, source, sample.depth):
-                file.write(plane.tobytes())
+                file.write(np.ascontiguousarray(plane).data)
             count += 1
     if count != sample.frames:
         raise MediaError(
@@ -290,20 +291,26 @@ def _frames_from(
     """
     for aim in key:
         container.seek(aim, stream=stream, backward=True, any_frame=False)
-        frames = _frames(source, container, stream)
+        frames = _frames(source, container, stream, wanted)
         first = next(frames, None)
         if first is not None and first.pts is not None and first.pts <= wanted:
             break
     return frames if first is None else itertools.chain((first,), frames)
 
 
-def _frames(source: Source, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+def _frames(
+    source: Source, container: InputContainer, stream: VideoStream, wanted: int | None = None
+) -> Iterator[VideoFrame]:
+    """Yield frames as they are shown; before the time ``wanted`` without those that nothing refers to."""
     import av
 
     if source.width * source.height >= _THREADED_FROM and not stream.codec_context.is_open:
         stream.thread_type = "AUTO"
     try:
-        yield from container.decode(stream)
+        for packet in container.demux(stream):
+            before = wanted is not None and packet.pts is not None and packet.pts < wanted
+            stream.codec_context.skip_frame = "NONREF" if before else "DEFAULT"
+            yield from packet.decode()
     except av.FFmpegError as error:
         raise MediaError(f"{source.path} cannot be decoded ({error}); the file is damaged") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 import numpy as np
@@ -236,7 +237,7 @@ class PredictorSidecar(Document):
             raise ValueError(f"the covariances must be {size} by {size}")
         return self
 
-    @property
+    @cached_property
     def layout(self) -> InputLayout:
         """The input's columns."""
         complexity, probe = self.feature_order[: self.complexity_columns], tuple(each.name for each in self.probe)
@@ -245,7 +246,7 @@ class PredictorSidecar(Document):
         now = InputLayout(complexity, probe, shorts=shorts, beside=self.beside_probe)
         return former if former.columns == self.feature_order else now
 
-    @property
+    @cached_property
     def basis(self) -> QualityBasis:
         """The quality axis."""
         return QualityBasis(self.quality_breaks)
