@@ -110,6 +110,20 @@ def test_a_short_encode_is_spread_by_a_whole_one_that_is_made_alike():
         ProbeSettings((divided,), (short,))
 
 
+def test_a_short_encode_is_spread_by_the_whole_one_that_it_names(ffmpeg, source):
+    upper, lower = (ProbeEncode("libx264", "veryfast", quality) for quality in (20, 34))
+    alike = ShortProbeEncode("libx264", "veryfast", 38, 10)
+    named, settings = replace(alike, scaled_by=34), ProbeSettings((upper, lower), (alike, replace(alike, scaled_by=34)))
+    assert [settings.whole_of(short) for short in settings.shorts] == [0, 1]
+    by_upper, by_lower = run_probe(ffmpeg, source, settings=settings, plan=SamplePlan(1, 40)).shorts
+    only = run_probe(ffmpeg, source, settings=ProbeSettings((lower,), (alike,)), plan=SamplePlan(1, 40)).shorts[0]
+    assert by_lower.name == named.name == "libx264_veryfast_38_first10_by34"
+    assert by_lower.bpp_inter == only.bpp_inter != by_upper.bpp_inter
+    assert by_lower.bpp_i == by_upper.bpp_i
+    with pytest.raises(RequestError, match="needs a whole encode by libx264 veryfast at 30, and a frame"):
+        ProbeSettings((upper, lower), (replace(alike, scaled_by=30),))
+
+
 def test_what_is_scored_from_a_later_frame_has_its_motion(ffmpeg, source):
     later = ProbeEncode("libx264", "ultrafast", 30, scored_from=1)
     found = run_probe(ffmpeg, source, settings=ProbeSettings((X264, later), ()), plan=SamplePlan(1, 40))

@@ -22,7 +22,7 @@ from vmafcast.corpus.verify import verify_corpus
 from vmafcast.workflows.surveys import survey_corpus
 
 PROBE = "libsvtav1_12_35_from1"
-SHORT = "libx264_veryfast_40_undivided_first16"
+SHORT = "libx264_veryfast_40_undivided_first16_by31"
 
 
 @pytest.fixture

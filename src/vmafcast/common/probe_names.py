@@ -25,9 +25,9 @@ def encode_name(encode: Encode, scored_from: int = 0) -> str:
     return _made(encode) + (f"_from{scored_from}" if scored_from else "")
 
 
-def short_name(encode: Encode, frames: int) -> str:
-    """Return the name of one that has so many frames, such as ``libx264_veryfast_40_undivided_first16``."""
-    return f"{_made(encode)}{SHORT_MARK}{frames}"
+def short_name(encode: Encode, frames: int, scaled_by: int | None = None) -> str:
+    """Return the name of one that has so many frames, such as ``libx264_veryfast_40_undivided_first16_by31``."""
+    return f"{_made(encode)}{SHORT_MARK}{frames}" + (f"_by{scaled_by}" if scaled_by is not None else "")
 
 
 def _made(encode: Encode) -> str:

@@ -43,7 +43,7 @@ STATED: Final = ("teacher", "complexity_revision", "probe_revision", "sample_run
 NEEDED: Final = (*_FACTS, *(feature.name for feature in FEATURES))
 """Columns without which a table of surveys is of no use, but for those of the probe's encodes."""
 
-_OF_THE_POINT: Final = frozenset({"encoder", "preset", "quality", "undivided", "scored_from", "first"})
+_OF_THE_POINT: Final = frozenset({"encoder", "preset", "quality", "undivided", "scored_from", "first", "scaled_by"})
 
 OF_A_PROBE: Final = ("bpp", *(name for name in ProbePoint.model_fields if name not in _OF_THE_POINT))
 """What stands in a column for each encode of the probe, after the encode's name."""
@@ -51,7 +51,7 @@ OF_A_PROBE: Final = ("bpp", *(name for name in ProbePoint.model_fields if name n
 OF_A_SHORT: Final = ("bpp", *(name for name in ShortPoint.model_fields if name not in _OF_THE_POINT))
 """The same for each that is cut short."""
 
-_SHORT_NAME: Final = re.compile(rf".*{SHORT_MARK}\d+$")
+_SHORT_NAME: Final = re.compile(rf".*{SHORT_MARK}\d+(_by\d+)?$")
 
 
 def survey_row(name: str, group: str, found: Survey, plan: SamplePlan) -> Row:

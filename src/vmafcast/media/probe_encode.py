@@ -101,13 +101,25 @@ they cost one decode and one process. ``docs/complexity.md`` has what each is wo
 
 @dataclass(frozen=True, slots=True)
 class ShortProbeEncode:
-    """An encode of the first ``frames`` frames of a sample that is not scored: a further rate, for its bits alone."""
+    """An encode of the first ``frames`` frames of a sample that is not scored: a further rate, for its bits alone.
+
+    Attributes
+    ----------
+    encoder, preset, quality, undivided
+        See :class:`ProbeEncode`.
+    frames
+        How many frames of the sample it has at most.
+    scaled_by
+        The quality of the whole encode, by the same encoder and preset, that tells of the sample's other frames. None
+        for the first that is made alike, as in probes from before this could be said.
+    """
 
     encoder: str
     preset: str
     quality: int
     frames: int
     undivided: bool = False
+    scaled_by: int | None = None
 
     def __post_init__(self) -> None:
         """Raise RequestError where the encoder always divides."""
@@ -115,16 +127,15 @@ class ShortProbeEncode:
 
     @property
     def name(self) -> str:
-        """A name for columns of tables, such as ``libsvtav1_12_20_first17``."""
-        return short_name(self, self.frames)
+        """A name for columns of tables, such as ``libx264_veryfast_40_undivided_first16_by31``."""
+        return short_name(self, self.frames, self.scaled_by)
 
 
 DEFAULT_SHORTS: tuple[ShortProbeEncode, ...] = (
-    ShortProbeEncode("libx264", "veryfast", 40, 16, undivided=True),
-    ShortProbeEncode("libsvtav1", "12", 20, 17),
+    ShortProbeEncode("libx264", "veryfast", 40, 16, undivided=True, scaled_by=31),
 )
-"""Further rates of both families, for their bits: how steep a curve of bits is differs between rates. A pyramid of
-SVT-AV1 has 16 frames beside its key frame; half as many tell less (``docs/forecast.md``)."""
+"""A further rate, for its bits: how steep a curve of bits is differs between rates. How the bits of the sample's frames
+differ depends on the rate, so it is scaled by the whole encode whose quality is nearest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +164,17 @@ class ProbeSettings:
             self.whole_of(short)
 
     def whole_of(self, short: ShortProbeEncode) -> int:
-        """Return the place of the first encode that is made alike; RequestError where there is none."""
-        wanted = (short.encoder, short.preset, short.undivided)
-        places = [i for i, each in enumerate(self.encodes) if (each.encoder, each.preset, each.undivided) == wanted]
+        """Return the place of the encode that scales a short one; RequestError where there is none."""
+        places = [
+            place
+            for place, each in enumerate(self.encodes)
+            if (each.encoder, each.preset) == (short.encoder, short.preset)
+            and (each.undivided == short.undivided if short.scaled_by is None else each.quality == short.scaled_by)
+        ]
         if not places or short.frames < 1:
+            which = "that is made alike" if short.scaled_by is None else f"at {short.scaled_by}"
             raise RequestError(
-                f"the probe {short.name} needs a whole encode by {short.encoder} {short.preset} that is made alike, "
+                f"the probe {short.name} needs a whole encode by {short.encoder} {short.preset} {which}, "
                 "and a frame or more"
             )
         return places[0]
@@ -228,13 +244,14 @@ class ShortPoint(Document):
 
     Attributes
     ----------
-    encoder, preset, quality, undivided, first
-        What was encoded how, and how many frames of the sample at most.
+    encoder, preset, quality, undivided, first, scaled_by
+        What was encoded how, how many frames of the sample at most, and what tells of the others: see
+        :class:`ShortProbeEncode`.
     bpp_i
         Size of the key frame that it begins with, in bits per luma sample.
     bpp_inter
-        Mean size of the other frames of the whole sample: of those that were encoded, times what the whole encode by
-        the same encoder and preset needs for all over what it needs for these. Null where there are none.
+        Mean size of the other frames of the whole sample: of those that were encoded, times what the whole encode that
+        scales it needs for all over what it needs for these. Null where there are none.
     """
 
     encoder: str
@@ -242,13 +259,14 @@ class ShortPoint(Document):
     quality: int
     undivided: bool = False
     first: int
+    scaled_by: int | None = None
     bpp_i: float
     bpp_inter: float | None
 
     @property
     def name(self) -> str:
         """That of its encode, see :attr:`ShortProbeEncode.name`."""
-        return short_name(self, self.first)
+        return short_name(self, self.first, self.scaled_by)
 
     def expected_bpp(self, frames: int) -> float:
         """Return the bits per luma sample of an encode of ``frames`` such frames, a key frame every 250."""
@@ -384,7 +402,7 @@ def _short_point(encode: ShortProbeEncode, packets: Packets, whole: Packets, sam
         inter = float(bits[others].mean() * of_whole[~begins].mean() / of_whole[: len(bits)][others].mean())
     return ShortPoint(
         encoder=encode.encoder, preset=encode.preset, quality=encode.quality, undivided=encode.undivided,
-        first=encode.frames, bpp_i=float(bits[~others].mean()), bpp_inter=inter,
+        first=encode.frames, scaled_by=encode.scaled_by, bpp_i=float(bits[~others].mean()), bpp_inter=inter,
     )  # fmt: skip
 
 

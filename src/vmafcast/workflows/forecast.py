@@ -171,7 +171,8 @@ def survey_for(
         ProbeEncode(each.encoder, each.preset, each.quality, each.undivided, each.scored_from) for each in side.probe
     )
     shorts = tuple(
-        ShortProbeEncode(each.encoder, each.preset, each.quality, each.first, each.undivided) for each in side.shorts
+        ShortProbeEncode(each.encoder, each.preset, each.quality, each.first, each.undivided, each.scaled_by)
+        for each in side.shorts
     )
     return survey(
         source,

@@ -41,14 +41,15 @@ class StatedEncode(_Stated):
 
 
 class StatedShort(_Stated):
-    """One that is cut short: how many frames of the sample it has at most."""
+    """One that is cut short, see :class:`vmafcast.media.probe_encode.ShortProbeEncode`."""
 
     first: int
+    scaled_by: int | None = None
 
     @property
     def name(self) -> str:
         """Its name in the input's columns."""
-        return short_name(self, self.first)
+        return short_name(self, self.first, self.scaled_by)
 
 
 class StatedKinds(Document):
